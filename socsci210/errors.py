@@ -1,0 +1,51 @@
+"""The one exception family of the package.
+
+Every message says what was found, where (file, row, column), what was expected and what to do. `Problem` builds such a message,
+so that no module invents its own layout.
+"""
+
+from __future__ import annotations
+
+
+class SocSciError(Exception):
+    """Anything wrong with a user's input. The CLI prints its message and exits with code 1, without a traceback.
+
+    Args:
+        found: what was found.
+        where: file, row and column (or key), as narrow as is known.
+        expected: what would have been right.
+        fix: what the user can do.
+    """
+
+    def __init__(self, found: str, *, where: str = "", expected: str = "", fix: str = "") -> None:
+        self.found, self.where, self.expected, self.fix = found, where, expected, fix
+        parts = [f"{where}: {found}" if where else found]
+        if expected:
+            parts.append(f"Expected: {expected}")
+        if fix:
+            parts.append(f"Fix: {fix}")
+        super().__init__("\n  ".join(parts))
+
+
+class ReadError(SocSciError):
+    """A deposit file that cannot be read, or is not what it claims to be."""
+
+
+class StudyFileError(SocSciError):
+    """A study file that breaks its own format or does not fit its deposit."""
+
+
+class ExpressionError(StudyFileError):
+    """An SQL expression that is not allowed, fails, or takes too long."""
+
+
+class GateError(SocSciError):
+    """A study that was read but fails a validation gate. `gate` names it."""
+
+    def __init__(self, gate: str, found: str, *, where: str = "", expected: str = "", fix: str = "") -> None:
+        self.gate = gate
+        super().__init__(f"[{gate}] {found}", where=where, expected=expected, fix=fix)
+
+
+class DatasetError(SocSciError):
+    """A dataset folder, prediction file or result that is missing, incomplete or inconsistent."""

@@ -1,0 +1,360 @@
+"""The format of `study.yaml`: one strict model per part, and nothing computed here but checks that need no deposit.
+
+A study file is data. It names columns, value maps, quotations and SQL expressions; it never holds code, and, for a real deposit, never
+the deposit's own words: text is quoted by pointer (`Quote`). Names in braces, such as `{pair}` in `column: "Pair{pair}_A1"`, are replaced
+by the `bind` values of an item; names in braces inside quoted text are filled by `fills`, row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from .demographics import VOCABULARY
+from .schema import DepositFile, Identifier, Many, Provenance, Strict, StudyId, Text, as_tuple
+
+FORMAT: Final = 1
+Code = int | float | str
+Bind = dict[Identifier, str | int]
+MissingReason = Literal["refused", "dont_know", "skipped", "not_asked", "missing", "other"]
+
+
+class Quote(Strict):
+    """One piece of text: exactly one source, then edits in the order extract, drop, replace.
+
+    Sources: `doc` + `blocks` (a document of `files`, block ids as `socsci210 blocks FILE` prints them), `label` (a variable's label),
+    `value_label` ([variable, code]), `header` (the cell of a second header row above a column), `text` (own words: simulated studies and
+    people's own deposits only), `description` (of an image or a video).
+
+    Edits are RE2 patterns. `extract` keeps the first group of the first match; `drop` removes every match (programming notes, tags);
+    `replace` maps a pattern to a fill in braces, to words that stand in the same source, or to white space and punctuation.
+    Blocks are joined by `join`.
+    """
+
+    doc: Identifier | None = None
+    blocks: Many[str | int] = ()
+    label: str | None = None
+    value_label: Annotated[tuple[str, Code], BeforeValidator(as_tuple)] | None = None
+    header: str | None = None
+    text: Text | None = None
+    description: Text | None = None
+    extract: str | None = None
+    drop: Many[str] = ()
+    replace: dict[str, str] = Field(default_factory=dict)
+    join: str = "\n"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Quote:
+        given = [key for key in ("doc", "label", "value_label", "header", "text", "description") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a piece of text has exactly one source (doc, label, value_label, header, text or description), not {given}")
+        if (self.doc is not None) != bool(self.blocks):
+            raise ValueError("doc and blocks go together")
+        return self
+
+    @property
+    def inline(self) -> bool:
+        """Whether the words stand in the study file itself."""
+        return self.text is not None
+
+
+class Source(Strict):
+    """Where a value comes from: a column of the deposit, or an SQL expression over the columns of one row."""
+
+    column: str | None = None
+    sql: str | None = None
+    reads_outcome: Text | None = None
+    """Why this expression may read a response. Without it, conditions, filters and fills may not."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Source:
+        if (self.column is None) == (self.sql is None):
+            raise ValueError("give either column or sql")
+        return self
+
+
+class ScaleSpec(Strict):
+    """The scale of an outcome. `labels` quotes the label of values; `value_labels: COLUMN` takes those of a column of the data file
+    (after `recode`: the label of a stored code goes to the value it is mapped to)."""
+
+    min: int | None = None
+    max: int | None = None
+    step: int = 1
+    kind: Literal["binary", "ordinal", "numeric"]
+    direction: Literal["up", "down", "unknown"]
+    """up: a higher value means more of what the outcome's id names."""
+    unit: Text | None = None
+    labels: dict[int, Quote] = Field(default_factory=dict)
+    value_labels: str | None = None
+
+
+class Fill(Source):
+    """A blank in quoted text, filled from the row: the value of the source looked up in a closed set of quotations.
+
+    `by: condition` looks up the id of the condition instead; `values: value_labels` takes the value labels of the column.
+    """
+
+    by: Literal["row", "condition"] = "row"
+    values: dict[Code, Quote] | Literal["value_labels"]
+
+    @model_validator(mode="after")
+    def _one(self) -> Fill:
+        if self.by == "condition" and (self.column is not None or self.sql is not None):
+            raise ValueError("a fill by condition has no column or sql")
+        if self.by == "row" and (self.column is None) == (self.sql is None):
+            raise ValueError("give either column or sql")
+        if self.values == "value_labels" and self.column is None:
+            raise ValueError("values: value_labels needs a column")
+        return self
+
+
+class Condition(Strict):
+    """One experimental arm: the rows where `where` is true. With items, `where` may use their binds, and is read per item."""
+
+    id: Identifier
+    label: Text
+    where: str
+    reads_outcome: Text | None = None
+    control: bool = False
+    factors: dict[Identifier, str] = Field(default_factory=dict)
+    frame: Literal["read", "viewed", "watched", "heard", "told", "did"] = "read"
+    text: Many[Quote] = ()
+    """What people of this arm met before the question. Empty where the wording of the question is the treatment."""
+    same_text_as: Identifier | None = None
+    """Declares that this arm's stimuli equal those of another; `why_same_text` says what differs instead."""
+    why_same_text: Text | None = None
+
+    @model_validator(mode="after")
+    def _why(self) -> Condition:
+        if (self.same_text_as is None) != (self.why_same_text is None):
+            raise ValueError("same_text_as and why_same_text go together")
+        return self
+
+
+class Attribute(Strict):
+    """One attribute of one profile of a conjoint: kept as data, and rendered into the stimulus where `{profile}` text asks for it."""
+
+    name: Identifier
+    profile: Identifier
+    column: str
+    title: Quote
+    """The attribute's name as people saw it."""
+    values: dict[Code, Quote] | Literal["value_labels"] = "value_labels"
+    position: str | None = None
+    """Column that holds the place of this attribute in the list shown (any ascending code)."""
+
+
+class Item(Strict):
+    """One of several stimuli under one outcome; `bind` fills braces in column names, quotations and conditions."""
+
+    id: Identifier
+    bind: Bind = Field(default_factory=dict)
+    column: str | None = None
+
+
+class Variant(Strict):
+    """How an outcome was asked in some conditions. What is left out is taken from the outcome."""
+
+    conditions: Many[Identifier] = ()
+    """Ids of the conditions that were asked this way; empty: all."""
+    column: str | None = None
+    sql: str | None = None
+    context: Many[Quote] | None = None
+    question: Many[Quote] | None = None
+    scale: ScaleSpec | None = None
+    recode: dict[Code, int] | None = None
+
+
+class Outcome(Strict):
+    """A question asked of everyone in the study (or of the conditions its variants name)."""
+
+    id: Identifier
+    label: Text
+    column: str | None = None
+    sql: str | None = None
+    context: Many[Quote] = ()
+    """Text met just before the question by everybody who was asked it."""
+    question: Many[Quote] = ()
+    scale: ScaleSpec | None = None
+    recode: dict[Code, int] | None = None
+    """Stored code -> meaning. Every code that is not missing must be named."""
+    why_recode: Text | None = None
+    missing: dict[Code, MissingReason] = Field(default_factory=dict)
+    asked: str | None = None
+    """SQL: who was asked, where a skip rule left people out. Others are not counted as missing."""
+    asked_reads_outcome: Text | None = None
+    variants: Many[Variant] = ()
+    items: Many[Item] = ()
+    attributes: Many[Attribute] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Outcome:
+        if (self.recode is not None or any(v.recode is not None for v in self.variants)) and self.why_recode is None:
+            raise ValueError(f"outcome {self.id}: recode needs why_recode")
+        ids = [item.id for item in self.items]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"outcome {self.id}: item ids repeat")
+        return self
+
+    def asked_as(self, condition: str) -> Variant | None:
+        """The variant that `condition` met, completed with the outcome's own keys; None if it was not asked."""
+        own = Variant(column=self.column, sql=self.sql, context=self.context, question=self.question, scale=self.scale, recode=self.recode)
+        if not self.variants:
+            return own
+        for variant in self.variants:
+            if not variant.conditions or condition in variant.conditions:
+                given = {key: value for key, value in variant if key != "conditions" and value is not None}
+                if variant.column is not None or variant.sql is not None:
+                    given = {"column": None, "sql": None, **given}
+                return own.model_copy(update=given)
+        return None
+
+
+class Keep(Source):
+    """Who stays in the study. People left out are counted under `reason`."""
+
+    reason: Identifier
+    why: Text
+
+
+class Data(Strict):
+    """The data file and its structure."""
+
+    file: Identifier
+    """A key of `files`."""
+    member: str | None = None
+    """The file inside an archive (a glob that fits exactly one)."""
+    sheet: str | None = None
+    encoding: str | None = None
+    second_header: bool = False
+    """Whether the second row of a csv, tsv or xlsx holds question text, not data."""
+    participant: str
+    """Column that identifies a person, unique per row; used to check for duplicates and never written anywhere."""
+    weight: str | None = None
+    missing: dict[str, dict[Code, MissingReason]] = Field(default_factory=dict)
+    """Codes that stand for no answer though the file does not declare them: column (or `*`) -> code -> reason. Declared missing values
+    and blanks are missing without being named; naming them gives them a reason."""
+    keep: Many[Keep] = ()
+    duplicates: Literal["refuse", "drop_all", "keep_first"] = "refuse"
+
+
+class FieldMap(Strict):
+    """How one demographic field is read: the first of `columns` that exists, then a map to the field's vocabulary.
+
+    `values` maps codes, `labels` maps value labels (compared without case and outer space); null means missing. A code that is neither
+    mapped nor missing is an error. Integer fields need no map; `max` is their top code's value.
+    """
+
+    columns: Many[str]
+    values: dict[Code, str | None] = Field(default_factory=dict)
+    labels: dict[str, str | None] = Field(default_factory=dict)
+
+
+class Demographics(Strict):
+    """A reusable crosswalk and what this study adds to it. `fields: {gender: null}` takes a field out."""
+
+    crosswalk: Identifier | None = None
+    fields: dict[str, FieldMap | None] = Field(default_factory=dict)
+
+    @field_validator("fields")
+    @classmethod
+    def _known(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        unknown = sorted(set(fields) - set(VOCABULARY))
+        if unknown:
+            raise ValueError(f"unknown demographic fields {unknown}; the 16 are {', '.join(VOCABULARY)}")
+        return fields
+
+
+class Stated(Strict):
+    """A number printed by the study's own source, which the build must reproduce within `tolerance`.
+
+    `n`: people in the study, or in `condition`; `share`: of people in `condition`; `mean`: of `outcome` (in `condition`, if given).
+    """
+
+    what: Literal["n", "share", "mean"]
+    value: float
+    tolerance: float = 0.0
+    condition: Identifier | None = None
+    outcome: Identifier | None = None
+    printed_in: Text
+
+
+class StudyFile(Strict):
+    """A whole `study.yaml`."""
+
+    format: Literal[1]
+    id: StudyId
+    simulated: bool = False
+    own_deposit: bool = False
+    """A person's own data: inline text is allowed, as in simulated studies."""
+    design: Literal["between", "within", "conjoint"]
+    text_status: Literal["full", "truncated"] = "full"
+    """truncated: the source itself cuts its wording; such a study is kept out of every split that depends on text."""
+    provenance: Provenance
+    files: dict[Identifier, DepositFile]
+    data: Data
+    demographics: Demographics
+    fills: dict[Identifier, Fill] = Field(default_factory=dict)
+    conditions: Many[Condition] = Field(min_length=1)
+    outcomes: Many[Outcome] = Field(min_length=1)
+    stated: Many[Stated] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _references(self) -> StudyFile:
+        conditions = [c.id for c in self.conditions]
+        outcomes = [o.id for o in self.outcomes]
+        for kind, ids in (("condition", conditions), ("outcome", outcomes)):
+            twice = sorted({i for i in ids if ids.count(i) > 1})
+            if twice:
+                raise ValueError(f"{kind} ids repeat: {twice}")
+        known = set(conditions)
+        for outcome in self.outcomes:
+            for variant in outcome.variants:
+                if unknown := sorted(set(variant.conditions) - known):
+                    raise ValueError(f"outcome {outcome.id} names unknown conditions {unknown}; known are {conditions}")
+            for condition in conditions:
+                asked = outcome.asked_as(condition)
+                if asked is None:
+                    continue
+                if asked.scale is None or not asked.question:
+                    raise ValueError(f"outcome {outcome.id} has no scale or no question in condition {condition}")
+                if (asked.column is None) == (asked.sql is None) and not all(item.column for item in outcome.items or [Item(id="x")]):
+                    raise ValueError(f"outcome {outcome.id} needs either column or sql in condition {condition}")
+        for name in (c.same_text_as for c in self.conditions):
+            if name is not None and name not in known:
+                raise ValueError(f"same_text_as names an unknown condition {name}; known are {conditions}")
+        for stated in self.stated:
+            if stated.condition is not None and stated.condition not in known:
+                raise ValueError(f"stated names an unknown condition {stated.condition}; known are {conditions}")
+            if stated.outcome is not None and stated.outcome not in outcomes:
+                raise ValueError(f"stated names an unknown outcome {stated.outcome}; known are {outcomes}")
+        if self.data.file not in self.files:
+            raise ValueError(f"data.file names {self.data.file!r}, which is not a key of files: {sorted(self.files)}")
+        if not self.simulated and any(f.sha256 == "generated" for f in self.files.values()):
+            raise ValueError("sha256: generated is for simulated studies only")
+        for quote in self.quotes():
+            if quote.doc is not None and quote.doc not in self.files:
+                raise ValueError(f"a quotation names document {quote.doc!r}, which is not a key of files: {sorted(self.files)}")
+            if quote.inline and not (self.simulated or self.own_deposit):
+                raise ValueError(f"own words in a study file ({quote.text!r}): quote the deposit by pointer, or mark the study own_deposit")
+        return self
+
+    def quotes(self) -> Iterator[Quote]:
+        """Every quotation of the file."""
+        yield from _quotes(self)
+
+
+def _quotes(value: object) -> Iterator[Quote]:
+    if isinstance(value, Quote):
+        yield value
+    elif isinstance(value, Strict):
+        for _, child in value:
+            yield from _quotes(child)
+    elif isinstance(value, dict):
+        for child in value.values():
+            yield from _quotes(child)
+    elif isinstance(value, tuple | list):
+        for child in value:
+            yield from _quotes(child)
