@@ -1,0 +1,72 @@
+"""Shared fixtures. No test touches the network; tests that need real deposits skip where they are missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before any Hugging Face import: nothing may be looked up on a hub, and two workers on two cores need no more threads than that.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+os.environ.setdefault("HF_EVALUATE_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def deposits_dir() -> Path:
+    """The six real deposits, where this checkout has them beside it."""
+    folder = SHARED / "deposits"
+    if not (folder / "MANIFEST.json").exists():
+        pytest.skip("the real deposits are not here (looked for ../shared/data/deposits)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def released_dir() -> Path:
+    """Real rows of the released SocSci210, where this checkout has them beside it."""
+    folder = SHARED / "released"
+    if not folder.exists():
+        pytest.skip("the released rows are not here (looked for ../shared/data/released)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def session_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for the whole run, shared by all xdist workers."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture(scope="session")
+def simulated_deposits(session_dir: Path) -> Path:
+    """Deposits of all simulated studies, seed 0, written once per run."""
+    from socsci210.simulated import World, write_deposits
+
+    folder = session_dir / "simulated_deposits"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            write_deposits(World(seed=0), folder)
+            (folder / "done").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def simulated_dataset(session_dir: Path, simulated_deposits: Path) -> Path:
+    """The dataset built from all simulated studies, seed 0, built once per run. Read it, never write to it."""
+    from socsci210.build import build
+    from socsci210.registry import Registry
+
+    folder = session_dir / "simulated_dataset"
+    registry = Registry()
+    ids = [entry.id for entry in registry.entries() if entry.simulated]
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            build(ids, deposits=simulated_deposits, out=folder, registry=registry, jobs=1, cache=session_dir / "cache")
+    return folder
