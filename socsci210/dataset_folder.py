@@ -1,0 +1,192 @@
+"""A dataset folder: where its files lie, how they are written, and how they are read back.
+
+`data/<partition>/<study>.parquet` holds the rows, `<table>/<table>.parquet` the small tables, `dataset.json` the fingerprint. A partition
+is named after the side on which its rows stand in each of the four split configurations, so that every configuration is a glob over the
+same files and no row is stored twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from .errors import DatasetError
+from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
+
+FORMAT: Final = 1
+SIDES: Final = (*SPLITS, "none")
+MANIFEST: Final = "dataset.json"
+_REBUILD: Final = "Build or import the dataset again: socsci210 build ... --out FOLDER"
+
+
+def partition_name(sides: Mapping[str, str]) -> str:
+    """`studies-train.conditions-test.outcomes-none.participants-train` for the side of each split configuration."""
+    return ".".join(f"{_short(config)}-{sides[config]}" for config in SPLIT_CONFIGS)
+
+
+def partition_sides(name: str) -> dict[str, str]:
+    """The side of each split configuration, from the name of a partition.
+
+    Raises:
+        DatasetError: the name is not one of a partition.
+    """
+    sides = dict(part.rpartition("-")[::2] for part in name.split("."))
+    if list(sides) != [_short(config) for config in SPLIT_CONFIGS] or not set(sides.values()) <= set(SIDES):
+        raise DatasetError(f"{name!r} is not the name of a partition", where="data/", fix=_REBUILD)
+    return {config: sides[_short(config)] for config in SPLIT_CONFIGS}
+
+
+def split_glob(config: str, split: str) -> str:
+    """The files of one split of one configuration, relative to the folder."""
+    if config == "all":
+        return "data/*/*.parquet"
+    parts = [f"{_short(name)}-{split if name == config else '*'}" for name in SPLIT_CONFIGS]
+    return f"data/{'.'.join(parts)}/*.parquet"
+
+
+def table_file(name: str) -> str:
+    """Where a small table lies, relative to the folder."""
+    return f"{name}/{name}.parquet"
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write one file of a dataset folder: zstd, dictionaries for what repeats, no Arrow schema, nothing that changes between runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, compression="zstd", store_schema=False, row_group_size=1 << 17)
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(folder: Path) -> str:
+    """sha256 over the sorted (relative path, sha256) of every parquet file: equal for equal data, whatever the machine or the time."""
+    digest = hashlib.sha256()
+    for relative in sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")):
+        digest.update(f"{relative}\0{file_sha256(folder / relative)}\n".encode())
+    return digest.hexdigest()
+
+
+class DatasetFolder:
+    """A complete dataset folder, for reading.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        DatasetError: there is no dataset at `path`, or one of another format.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        manifest = self.path / MANIFEST
+        if not manifest.is_file():
+            raise DatasetError(f"no {MANIFEST} in it", where=str(self.path), expected="a complete dataset folder", fix=_REBUILD)
+        try:
+            self.manifest: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DatasetError(f"not valid JSON ({error})", where=str(manifest), fix=_REBUILD) from error
+        if self.manifest.get("format") != FORMAT:
+            raise DatasetError(f"format {self.manifest.get('format')!r}", where=str(manifest), expected=f"format {FORMAT}", fix=_REBUILD)
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint noted when the folder was written."""
+        return str(self.manifest["fingerprint"])
+
+    def check(self) -> None:
+        """Compare the files with the noted fingerprint.
+
+        Raises:
+            DatasetError: a parquet file was changed, added or removed since.
+        """
+        found = fingerprint(self.path)
+        if found != self.fingerprint:
+            raise DatasetError(
+                f"the parquet files have fingerprint {found}", where=str(self.path), expected=f"{self.fingerprint}, as noted", fix=_REBUILD
+            )
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """One of the small tables, in the schema of `schema.TABLES`. A table without rows (attributes) has no file and reads as empty.
+
+        Raises:
+            DatasetError: no table has this name, or its file does not read.
+        """
+        if name not in TABLES:
+            raise DatasetError(f"no table is called {name!r}", where=str(self.path), expected=f"one of {', '.join(TABLES)}")
+        path = self.path / table_file(name)
+        if not path.is_file() and name == "attributes":
+            return TABLES[name].empty_table().select(columns or TABLES[name].names)
+        try:
+            table = pq.read_table(path, columns=None if columns is None else list(columns))
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"does not read ({error})", where=str(path), fix=_REBUILD) from error
+        return table.cast(pa.schema([TABLES[name].field(column) for column in table.column_names]))
+
+    @cached_property
+    def _files(self) -> tuple[Path, ...]:
+        return tuple(sorted((self.path / "data").glob("*/*.parquet")))
+
+    def files(self, config: str = "all", split: str | None = None, studies: Iterable[str] | None = None) -> list[Path]:
+        """The row files of a split (of all three splits together, without `split`), in a fixed order.
+
+        Raises:
+            DatasetError: unknown config, split or study.
+        """
+        if config not in ("all", *SPLIT_CONFIGS):
+            raise DatasetError(f"no config is called {config!r}", where=str(self.path), expected=f"all, {', '.join(SPLIT_CONFIGS)}")
+        allowed = ("train",) if config == "all" else SPLITS
+        if split is not None and split not in allowed:
+            raise DatasetError(f"config {config!r} has no split {split!r}", where=str(self.path), expected=f"one of {', '.join(allowed)}")
+        wanted = None if studies is None else set(studies)
+        if wanted is not None and (unknown := sorted(wanted - {path.stem for path in self._files})):
+            raise DatasetError(f"no rows of {', '.join(unknown)}", where=str(self.path), expected="studies of config `studies`")
+        sides = allowed if split is None else (split,)
+        return [
+            path
+            for path in self._files
+            if (wanted is None or path.stem in wanted) and (config == "all" or partition_sides(path.parent.name)[config] in sides)
+        ]
+
+    def rows(
+        self, config: str = "all", split: str | None = None, columns: Sequence[str] | None = None, studies: Iterable[str] | None = None
+    ) -> pa.Table:
+        """Rows of the row table (schema.ROWS; `stimuli` and `study_id` dictionary-encoded), ordered by partition, study and sample_id.
+
+        Args:
+            config: `all` or a split configuration.
+            split: train, validation or test; without it, all rows that stand on any side.
+            columns: the columns to read, default all.
+            studies: ids of the studies to read, default all.
+
+        Raises:
+            DatasetError: unknown config, split, study or column.
+        """
+        files = self.files(config, split, studies)
+        schema = pa.schema([_as_read(field) for field in ROWS])
+        names = list(ROWS.names if columns is None else columns)
+        if unknown := [name for name in names if name not in schema.names]:
+            raise DatasetError(f"no column {', '.join(unknown)}", where=str(self.path), expected=f"some of {', '.join(ROWS.names)}")
+        wanted = pa.schema([schema.field(name) for name in names])
+        if not files:
+            return wanted.empty_table()
+        form = pads.ParquetFileFormat(dictionary_columns=["stimuli", "study_id"])
+        return pads.dataset([str(path) for path in files], format=form, schema=schema).to_table(columns=names).cast(wanted)
+
+
+def _short(config: str) -> str:
+    return config.removeprefix("unseen_")
+
+
+def _as_read(field: pa.Field) -> pa.Field:
+    return field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in ("stimuli", "study_id") else field
