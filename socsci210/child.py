@@ -1,0 +1,201 @@
+"""Run one function of the package in an isolated child process.
+
+Files from outside (deposits, documents) are parsed by native libraries, and study files hold SQL. Both run here: without the parent's
+environment, without network, without other processes, and without writing anywhere but in one folder. What holds, in order of strength:
+
+- resource limits (address space, processor time, size of a written file) and a wall-clock limit enforced by the parent: always;
+- an audit hook in Python that refuses sockets, new processes and writes outside the folder: always;
+- Landlock rules and a network namespace of the child's own, which bind native code as well: where the kernel offers them.
+
+Reading is not restricted: a child can read what the user can read, but has no way to send it anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, Any, Final, NoReturn
+
+from . import errors
+from .errors import SocSciError
+
+_BOOT: Final = (
+    "import json, sys; request = json.load(sys.stdin); sys.path[:] = request['path']; from socsci210.child import main; main(request)"
+)
+# Memory arenas and thread pools reserve address space per core, which the limit on it would count.
+_ENVIRONMENT: Final = {
+    "SOCSCI210_CHILD": "1",
+    "LANG": "C.UTF-8",
+    "PYTHONIOENCODING": "utf-8",
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "2",
+    "OPENBLAS_NUM_THREADS": "1",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "HF_HUB_OFFLINE": "1",
+}
+_KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
+_MAX_ANSWER: Final = 256 << 20
+
+
+def run_child(
+    task: str, payload: dict[str, Any], *, out: Path, seconds: float = 120, memory_gb: float = 4, write_gb: float = 8
+) -> dict[str, Any]:
+    """Call `task` with `payload` in an isolated child and return its answer.
+
+    Args:
+        task: `module:function` inside this package; the function takes and returns a dict that JSON can hold.
+        payload: its argument. Paths in it must be absolute: the child runs in `out`.
+        out: the only folder the child may write to (created if missing); `HOME` and `TMPDIR` of the child are there too.
+        seconds: wall-clock limit.
+        memory_gb: limit on the child's address space.
+        write_gb: limit on each file it writes.
+
+    Raises:
+        SocSciError: the child's own error, with its class and message, or one that names the limit it broke.
+        RuntimeError: any other exception of the child, with its traceback.
+    """
+    if not task.startswith("socsci210."):
+        raise ValueError(f"a task is a function of this package, not {task!r}")
+    return _call(task, payload, out=out, seconds=seconds, memory_gb=memory_gb, write_gb=write_gb)
+
+
+def _call(task: str, payload: dict[str, Any], *, out: Path, seconds: float, memory_gb: float, write_gb: float) -> dict[str, Any]:
+    out = out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    limits = {"seconds": seconds, "memory": int(memory_gb * 2**30), "write": int(write_gb * 2**30)}
+    path = [str(Path(entry).resolve()) if entry else str(Path.cwd()) for entry in sys.path]
+    request = {"task": task, "payload": payload, "out": str(out), "limits": limits, "path": path}
+    kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
+    environment = {**kept, **_ENVIRONMENT, "HOME": str(out), "TMPDIR": str(out)}
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _BOOT],
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment,
+            cwd=out,
+            start_new_session=True,
+        )
+        try:
+            process.communicate(json.dumps(request).encode(), timeout=seconds)
+        except subprocess.TimeoutExpired:
+            raise SocSciError(
+                f"the isolated process did not finish within {seconds:g} s",
+                where=task,
+                expected="an answer within the time limit",
+                fix="look for an expression or a file that never ends, or allow more time",
+            ) from None
+        finally:
+            _kill(process)
+        return _answer(task, process.returncode, _tail(stdout, _MAX_ANSWER), _tail(stderr, 4000), limits)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the child, whatever state it is in, and wait for it."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _tail(file: IO[bytes], length: int) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - length))
+    return file.read().decode("utf-8", "replace")
+
+
+def _answer(task: str, code: int, stdout: str, stderr: str, limits: dict[str, Any]) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(stdout)
+    except ValueError:
+        raise _death(task, code, stderr, limits) from None
+    if "value" in answer:
+        value: dict[str, Any] = answer["value"]
+        return value
+    if "error" in answer:
+        raise _rebuilt(answer["error"], answer["fields"], answer["message"])
+    if answer["exception"] == "MemoryError":
+        raise _out_of_memory(task, limits)
+    raise RuntimeError(f"{task} failed in its isolated process:\n{answer['traceback']}")
+
+
+def _rebuilt(name: str, fields: dict[str, Any], message: str) -> SocSciError:
+    """The child's error again: same class, same attributes, same message."""
+    kind: type[SocSciError] = getattr(errors, name)
+    error = kind.__new__(kind, message)
+    error.__dict__.update(fields)
+    return error
+
+
+def _out_of_memory(task: str, limits: dict[str, Any]) -> SocSciError:
+    return SocSciError(
+        f"the isolated process needed more than its {limits['memory'] / 2**30:g} GB of memory",
+        where=task,
+        expected="a file or an expression that fits into memory",
+        fix="check that the file is not damaged or crafted, or allow more memory",
+    )
+
+
+def _death(task: str, code: int, stderr: str, limits: dict[str, Any]) -> SocSciError:
+    """The error for a child that ended without an answer."""
+    if code == -signal.SIGXCPU:
+        return SocSciError(
+            f"the isolated process used up its processor time ({limits['seconds']:g} s of wall clock allowed)",
+            where=task,
+            fix="look for an expression or a file that never ends, or allow more time",
+        )
+    if "bad_alloc" in stderr or "out of memory" in stderr.lower() or "MemoryError" in stderr:
+        return _out_of_memory(task, limits)
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code} and no answer"
+    last = stderr.strip().splitlines()[-1:] or ["it printed nothing"]
+    return SocSciError(
+        f"the isolated process {how}; its last words: {last[0]}",
+        where=task,
+        expected="a file that its parser can read",
+        fix="the file is probably damaged: fetch it again and compare its sha256",
+    )
+
+
+def main(request: dict[str, Any]) -> NoReturn:
+    """The child's side: restrict this process, run the task, answer on standard output, end."""
+    channel = os.dup(1)
+    os.dup2(2, 1)  # what a library prints must not mix with the answer
+    restrict(Path(request["out"]), **request["limits"])
+    with open(channel, "w", encoding="utf-8") as stream:
+        json.dump(_run(request["task"], request["payload"]), stream)
+    # Thread pools of native libraries may hang or crash while they are taken down; the answer is out, and its files are closed.
+    os._exit(0)
+
+
+def _run(task: str, payload: dict[str, Any]) -> dict[str, Any]:
+    try:
+        module, _, function = task.partition(":")
+        return {"value": getattr(importlib.import_module(module), function)(payload)}
+    except SocSciError as error:
+        kind = next(k.__name__ for k in type(error).__mro__ if getattr(errors, k.__name__, None) is k)
+        return {"error": kind, "fields": error.__dict__, "message": str(error)}
+    except MemoryError:
+        return {"exception": "MemoryError"}
+    except Exception as error:
+        import traceback  # only where something went wrong: every import lengthens the start
+
+        return {"exception": type(error).__name__, "traceback": traceback.format_exc()}
+
+
+def restrict(out: Path, *, seconds: float, memory: int, write: int) -> None:
+    """Give up, for the rest of this process, everything but reading files and writing below `out`. Bytes for `memory` and `write`."""
+    from . import confinement
+
+    sys.dont_write_bytecode = True
+    confinement.limit(seconds=seconds, memory=memory, write=write)
+    confinement.leave_network()
+    confinement.landlock(out)
+    confinement.audit(out)
