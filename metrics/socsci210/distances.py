@@ -1,0 +1,177 @@
+"""Wasserstein-1 distances of many cells at once, and what they would be by chance of sampling alone. numpy only.
+
+A cell is given as atoms: places on a line with the mass that the model and the humans put there. Positions are the values and masses the
+weights (swapping them is a common mistake: every distance between two orders of the same masses would be 0).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def wasserstein(cell: ArrayLike, position: ArrayLike, model: ArrayLike, human: ArrayLike, n_cells: int) -> Floats:
+    """W1 between the model's and the humans' distribution in each cell: the area between their cumulative distributions.
+
+    Args:
+        cell: code of each atom's cell, 0 to n_cells - 1, in any order, shape (atoms,).
+        position: where each atom lies; atoms of a cell may share a position.
+        model: mass the model puts there; need not sum to 1 in a cell.
+        human: mass the humans put there; need not sum to 1 in a cell.
+        n_cells: number of cells.
+
+    Returns:
+        One distance per cell, in the unit of `position`; nan where either side has no mass.
+
+    >>> float(wasserstein([0, 0], [0.0, 1.0], [0.2, 0.8], [0.8, 0.2], 1)[0].round(12))
+    0.6
+    """
+    code, place, order = _ordered(cell, position)
+    shares = [_shares(code, np.asarray(mass, np.float64)[order], n_cells) for mass in (model, human)]
+    gap, inside = _gaps(code, place)
+    area = np.where(inside, np.abs(_running(code, shares[0] - shares[1])) * gap, 0.0)
+    out: Floats = np.bincount(code, weights=area, minlength=n_cells).astype(np.float64)
+    for mass in (model, human):
+        out[np.bincount(code, weights=np.asarray(mass, np.float64)[order], minlength=n_cells) <= 0] = np.nan
+    return out
+
+
+def expected_distance(cell: ArrayLike, position: ArrayLike, mass: ArrayLike, n: ArrayLike, n_cells: int) -> Floats:
+    """Noise floor of many cells: E[W1] between a distribution and n people drawn from it.
+
+    W1 is the sum over gaps of |F_n - F|, and n F_n is binomial, so the expectation over all resamples of n people is the mean absolute
+    deviation of a binomial (de Moivre), gap by gap: the value that resampling approaches with many draws, without its error.
+
+    Args:
+        cell, position: as in `wasserstein`.
+        mass: the distribution of each cell; need not sum to 1.
+        n: people in each cell, shape (n_cells,).
+        n_cells: number of cells.
+
+    Returns:
+        One expectation per cell, in the unit of `position`; nan where a cell has no mass or no people.
+    """
+    code, place, order = _ordered(cell, position)
+    sizes = np.asarray(n, np.int64)
+    share = np.asarray(mass, np.float64)[order]
+    below = _running(code, _shares(code, share, n_cells))
+    gap, inside = _gaps(code, place)
+    deviation = np.zeros(len(code))
+    deviation[inside] = _binomial_deviation(sizes[code[inside]], below[inside])
+    out: Floats = np.bincount(code, weights=deviation * gap, minlength=n_cells).astype(np.float64)
+    out[(np.bincount(code, weights=share, minlength=n_cells) <= 0) | (sizes < 1)] = np.nan
+    return out
+
+
+def noise_floor(probabilities: ArrayLike, positions: ArrayLike, n: int) -> float:
+    """E[W1] between one distribution and n people drawn from it; see `expected_distance`.
+
+    >>> round(noise_floor([0.5, 0.5], [0.0, 1.0], 1), 12)
+    0.5
+    """
+    places = np.asarray(positions, np.float64)
+    return float(expected_distance(np.zeros(len(places), np.int64), places, probabilities, [n], 1)[0])
+
+
+def noise_floor_draws(
+    cell: ArrayLike, position: ArrayLike, mass: ArrayLike, n: ArrayLike, n_cells: int, *, draws: int = 200, seed: int = 0
+) -> Floats:
+    """Noise floor of predictions that are draws: E[W1] between n draws and n people, all from the same distribution, by resampling.
+
+    Args:
+        cell, position, mass, n, n_cells: as in `expected_distance`.
+        draws: resamples per cell.
+        seed: of the resampling.
+
+    Returns:
+        One mean per cell; nan where a cell has no mass or no people.
+    """
+    rng = np.random.default_rng(seed)
+    code, place, order = _ordered(cell, position)
+    share = _shares(code, np.asarray(mass, np.float64)[order], n_cells)
+    starts = np.searchsorted(code, np.arange(n_cells + 1))
+    out = np.full(n_cells, np.nan)
+    for index, size in enumerate(np.asarray(n, np.int64)):
+        part = slice(starts[index], starts[index + 1])
+        total = float(share[part].sum())
+        if size < 1 or total <= 0:
+            continue
+        chances = share[part] / total
+        counts = rng.multinomial(size, chances, draws) - rng.multinomial(size, chances, draws)
+        out[index] = (np.abs(np.cumsum(counts, axis=1))[:, :-1] * np.diff(place[part])).sum() / (draws * size)
+    return out
+
+
+def decode(probabilities: Floats, temperature: float = 0.6, top_p: float = 0.9) -> Floats:
+    """The distribution from which an answer is drawn at a temperature with nucleus sampling: convention `published`.
+
+    Answers are kept from the likeliest down until their probability reaches `top_p` (the one that crosses it included).
+
+    Args:
+        probabilities: rows that sum to 1, shape (rows, answers).
+
+    Returns:
+        Rows that sum to 1, same shape.
+    """
+    with np.errstate(divide="ignore"):
+        logits = np.log(probabilities) / temperature
+    sharp = np.exp(logits - logits.max(axis=1, keepdims=True))
+    sharp /= sharp.sum(axis=1, keepdims=True)
+    order = np.argsort(-sharp, axis=1, kind="stable")
+    ranked = np.take_along_axis(sharp, order, axis=1)
+    ranked[np.cumsum(ranked, axis=1) - ranked >= top_p] = 0.0
+    kept = np.empty_like(sharp)
+    np.put_along_axis(kept, order, ranked, axis=1)
+    out: Floats = kept / kept.sum(axis=1, keepdims=True)
+    return out
+
+
+def _ordered(cell: ArrayLike, position: ArrayLike) -> tuple[Ints, Floats, Ints]:
+    """Atoms by cell, then by position, and the order that does it."""
+    code, place = np.asarray(cell, np.int64), np.asarray(position, np.float64)
+    order = np.lexsort((place, code))
+    return code[order], place[order], order
+
+
+def _shares(code: Ints, mass: Floats, n_cells: int) -> Floats:
+    """Masses that sum to 1 in each cell (0 where a cell has none)."""
+    total = np.bincount(code, weights=mass, minlength=n_cells)
+    return mass / np.where(total > 0, total, 1.0)[code]
+
+
+def _running(code: Ints, value: Floats) -> Floats:
+    """Cumulative sum that starts anew in each cell."""
+    if not len(code):
+        return value
+    total = np.cumsum(value)
+    first = np.flatnonzero(np.diff(code, prepend=code[0] - 1))
+    before = (total - value)[first]
+    return total - np.repeat(before, np.diff(first, append=len(code)))
+
+
+def _gaps(code: Ints, place: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Distance from each atom to the next of its cell (0 for the last), and whether there is a next."""
+    inside = np.zeros(len(code), np.bool_)
+    gap = np.zeros(len(code))
+    if len(code):
+        inside[:-1] = code[1:] == code[:-1]
+        gap[:-1] = np.where(inside[:-1], np.diff(place), 0.0)
+    return gap, inside
+
+
+def _binomial_deviation(n: Ints, p: Floats) -> Floats:
+    """E|X / n - p| for X ~ Bin(n, p): 2 v C(n, v) p^v (1 - p)^(n - v + 1) / n with v = floor(n p) + 1 (de Moivre 1730)."""
+    out = np.zeros(len(p))
+    live = np.flatnonzero((p > 1e-12) & (p < 1 - 1e-12) & (n > 0))
+    if not len(live):
+        return out
+    size, chance = n[live], p[live]
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size.max() + 1)))])
+    v = np.minimum(np.floor(size * chance).astype(np.int64) + 1, size)
+    log_choose = log_factorial[size] - log_factorial[v] - log_factorial[size - v]
+    log_mass = log_choose + v * np.log(chance) + (size - v + 1) * np.log1p(-chance)
+    out[live] = 2 * v * np.exp(log_mass) / size
+    return out
