@@ -8,12 +8,13 @@ by the `bind` values of an item; names in braces inside quoted text are filled b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from .demographics import VOCABULARY
 from .schema import DepositFile, Identifier, Many, Provenance, Strict, StudyId, Text, as_tuple
+from .study_checks import check_fields, check_references
+from .texts import check_pattern
 
 FORMAT: Final = 1
 Code = int | float | str
@@ -52,6 +53,8 @@ class Quote(Strict):
             raise ValueError(f"a piece of text has exactly one source (doc, label, value_label, header, text or description), not {given}")
         if (self.doc is not None) != bool(self.blocks):
             raise ValueError("doc and blocks go together")
+        for pattern in (*([self.extract] if self.extract is not None else []), *self.drop, *self.replace):
+            check_pattern(pattern)
         return self
 
     @property
@@ -98,6 +101,9 @@ class Fill(Source):
 
     by: Literal["row", "condition"] = "row"
     values: dict[Code, Quote] | Literal["value_labels"]
+    absent: Text | None = None
+    """Why some people have no value: what holds this blank (a condition's text, or an outcome's context) was not shown to them, and is
+    left out of their stimuli. Without it, a row without a value is an error."""
 
     @model_validator(mode="after")
     def _one(self) -> Fill:
@@ -243,28 +249,25 @@ class Data(Strict):
 class FieldMap(Strict):
     """How one demographic field is read: the first of `columns` that exists, then a map to the field's vocabulary.
 
-    `values` maps codes, `labels` maps value labels (compared without case and outer space); null means missing. A code that is neither
-    mapped nor missing is an error. Integer fields need no map; `max` is their top code's value.
+    `labels` maps value labels (compared without case and outer space) and is looked at first, `values` maps codes; null means missing. A
+    code that is neither mapped nor missing is an error. Integer fields need no map, but may have one, for a top code or a missing code.
     """
 
-    columns: Many[str]
+    columns: Many[str] = Field(min_length=1)
     values: dict[Code, str | None] = Field(default_factory=dict)
     labels: dict[str, str | None] = Field(default_factory=dict)
+    birth_year: bool = False
+    """For age: the columns hold a year of birth, which is taken from the year of `provenance.field_start`."""
+
+
+FieldMaps = Annotated[dict[str, FieldMap], AfterValidator(check_fields)]
 
 
 class Demographics(Strict):
     """A reusable crosswalk and what this study adds to it. `fields: {gender: null}` takes a field out."""
 
     crosswalk: Identifier | None = None
-    fields: dict[str, FieldMap | None] = Field(default_factory=dict)
-
-    @field_validator("fields")
-    @classmethod
-    def _known(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        unknown = sorted(set(fields) - set(VOCABULARY))
-        if unknown:
-            raise ValueError(f"unknown demographic fields {unknown}; the 16 are {', '.join(VOCABULARY)}")
-        return fields
+    fields: Annotated[dict[str, FieldMap | None], AfterValidator(check_fields)] = Field(default_factory=dict)
 
 
 class Stated(Strict):
@@ -303,42 +306,7 @@ class StudyFile(Strict):
 
     @model_validator(mode="after")
     def _references(self) -> StudyFile:
-        conditions = [c.id for c in self.conditions]
-        outcomes = [o.id for o in self.outcomes]
-        for kind, ids in (("condition", conditions), ("outcome", outcomes)):
-            twice = sorted({i for i in ids if ids.count(i) > 1})
-            if twice:
-                raise ValueError(f"{kind} ids repeat: {twice}")
-        known = set(conditions)
-        for outcome in self.outcomes:
-            for variant in outcome.variants:
-                if unknown := sorted(set(variant.conditions) - known):
-                    raise ValueError(f"outcome {outcome.id} names unknown conditions {unknown}; known are {conditions}")
-            for condition in conditions:
-                asked = outcome.asked_as(condition)
-                if asked is None:
-                    continue
-                if asked.scale is None or not asked.question:
-                    raise ValueError(f"outcome {outcome.id} has no scale or no question in condition {condition}")
-                if (asked.column is None) == (asked.sql is None) and not all(item.column for item in outcome.items or [Item(id="x")]):
-                    raise ValueError(f"outcome {outcome.id} needs either column or sql in condition {condition}")
-        for name in (c.same_text_as for c in self.conditions):
-            if name is not None and name not in known:
-                raise ValueError(f"same_text_as names an unknown condition {name}; known are {conditions}")
-        for stated in self.stated:
-            if stated.condition is not None and stated.condition not in known:
-                raise ValueError(f"stated names an unknown condition {stated.condition}; known are {conditions}")
-            if stated.outcome is not None and stated.outcome not in outcomes:
-                raise ValueError(f"stated names an unknown outcome {stated.outcome}; known are {outcomes}")
-        if self.data.file not in self.files:
-            raise ValueError(f"data.file names {self.data.file!r}, which is not a key of files: {sorted(self.files)}")
-        if not self.simulated and any(f.sha256 == "generated" for f in self.files.values()):
-            raise ValueError("sha256: generated is for simulated studies only")
-        for quote in self.quotes():
-            if quote.doc is not None and quote.doc not in self.files:
-                raise ValueError(f"a quotation names document {quote.doc!r}, which is not a key of files: {sorted(self.files)}")
-            if quote.inline and not (self.simulated or self.own_deposit):
-                raise ValueError(f"own words in a study file ({quote.text!r}): quote the deposit by pointer, or mark the study own_deposit")
+        check_references(self)
         return self
 
     def quotes(self) -> Iterator[Quote]:
