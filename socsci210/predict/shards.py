@@ -1,0 +1,151 @@
+"""Append-only shards: a prediction run that is killed at any moment resumes with the rows it still owes.
+
+`<out>.parts/` holds `run.json` (what is being predicted) and one parquet file per shard; a shard appears whole or not at all. The final
+file is written beside them and renamed into place, and only then do the shards go. So a file called `<out>` is always complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import DatasetError
+
+METADATA_KEY: Final = b"socsci210"
+PREDICTIONS: Final = pa.schema(
+    [
+        ("study_id", pa.string()),
+        ("sample_id", pa.int64()),
+        ("support", pa.list_(pa.int64())),
+        ("probabilities", pa.list_(pa.float64())),
+        ("answer_mass", pa.float64()),
+    ]
+)
+Predictor = Callable[[npt.NDArray[np.int64]], pa.Table]
+Progress = Callable[[int, int], None]
+
+
+def run_sharded(
+    keys: pa.Table, predict_rows: Predictor, *, out: Path, metadata: dict[str, Any], shard_rows: int, progress: Progress | None = None
+) -> Path:
+    """Predict all rows of `keys` shard by shard, then write `out`.
+
+    Args:
+        keys: (study_id, sample_id) of every row wanted, each once.
+        predict_rows: gives the predictions (schema `PREDICTIONS`) of the rows at some indices of `keys`, in that order.
+        out: the final file.
+        metadata: what is being predicted; a run resumes only under equal metadata.
+        shard_rows: rows per shard: what a kill may cost.
+        progress: called with (rows done, rows wanted).
+
+    Raises:
+        DatasetError: `out` or its shards belong to another run, or a row appears twice.
+    """
+    if out.exists():
+        return _already_there(out, metadata)
+    parts = out.with_name(out.name + ".parts")
+    _open_parts(parts, metadata)
+    wanted = _key_list(keys)
+    if len(set(wanted)) != len(wanted):
+        raise DatasetError("a row appears twice", where=str(out), expected="(study_id, sample_id) once each", fix="build the dataset again")
+    done = _done(parts)
+    left = np.array([row for row, key in enumerate(wanted) if key not in done], dtype=np.int64)
+    number = len(list(parts.glob("part-*.parquet")))
+    for start in range(0, len(left), shard_rows):
+        table = predict_rows(left[start : start + shard_rows]).cast(PREDICTIONS)
+        _write_atomic(table, parts / f"part-{number:06d}.parquet")
+        number += 1
+        if progress:
+            progress(len(wanted) - len(left) + start + table.num_rows, len(wanted))
+    return _finish(parts, wanted, out, metadata)
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What a predictions file says of itself.
+
+    Raises:
+        DatasetError: it is not a predictions file of this package.
+    """
+    try:
+        stored = (pq.read_schema(path).metadata or {}).get(METADATA_KEY)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"not a readable parquet file ({error})", where=str(path), fix="run socsci210 predict again") from error
+    if stored is None:
+        raise DatasetError("no socsci210 metadata", where=str(path), expected="a file that socsci210 predict wrote")
+    return dict(json.loads(stored))
+
+
+def _already_there(out: Path, metadata: dict[str, Any]) -> Path:
+    found = read_metadata(out)
+    if found != _final(metadata):
+        differs = sorted(key for key in {*found, *metadata} if found.get(key) != _final(metadata).get(key))
+        raise DatasetError(
+            f"predictions of another run (other {', '.join(differs)})", where=str(out), fix="choose another --out, or delete this file"
+        )
+    return out
+
+
+def _final(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {**metadata, "complete": True}
+
+
+def _open_parts(parts: Path, metadata: dict[str, Any]) -> None:
+    parts.mkdir(parents=True, exist_ok=True)
+    note = parts / "run.json"
+    text = json.dumps(metadata, sort_keys=True, indent=1)
+    if not note.exists():
+        _replace(note, lambda path: path.write_text(text, encoding="utf-8"))
+    elif (found := json.loads(note.read_text(encoding="utf-8"))) != json.loads(text):
+        differs = sorted(key for key in {*found, *metadata} if found.get(key) != metadata.get(key))
+        raise DatasetError(
+            f"shards of another run (other {', '.join(differs)})", where=str(parts), fix="choose another --out, or delete these shards"
+        )
+    for stale in parts.glob("*.tmp"):
+        stale.unlink()
+
+
+def _key_list(table: pa.Table) -> list[tuple[str, int]]:
+    return list(zip(table.column("study_id").to_pylist(), table.column("sample_id").to_pylist(), strict=True))
+
+
+def _done(parts: Path) -> set[tuple[str, int]]:
+    done: set[tuple[str, int]] = set()
+    for path in sorted(parts.glob("part-*.parquet")):
+        done.update(_key_list(pq.read_table(path, columns=["study_id", "sample_id"])))
+    return done
+
+
+def _finish(parts: Path, wanted: list[tuple[str, int]], out: Path, metadata: dict[str, Any]) -> Path:
+    files = sorted(parts.glob("part-*.parquet"))
+    table = pa.concat_tables([PREDICTIONS.empty_table(), *(pq.read_table(path, schema=PREDICTIONS) for path in files)])
+    place = {key: row for row, key in enumerate(_key_list(table))}
+    if len(place) != table.num_rows or set(place) != set(wanted):
+        raise DatasetError(
+            f"{table.num_rows} rows for {len(wanted)} wanted ones", where=str(parts), fix="delete these shards and predict again"
+        )
+    table = table.take(pa.array([place[key] for key in wanted], pa.int64()))
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(_final(metadata), sort_keys=True).encode()})
+    _write_atomic(table, out)
+    shutil.rmtree(parts)
+    return out
+
+
+def _write_atomic(table: pa.Table, path: Path) -> None:
+    _replace(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    write(temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
