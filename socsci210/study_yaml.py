@@ -70,6 +70,14 @@ class _RepeatedKey(Exception):
         super().__init__(key)
 
 
+class Misplaced(ValueError):
+    """A fault that a model's own check finds below its place: `keys` is the path from there."""
+
+    def __init__(self, found: str, keys: tuple[Key, ...], *, expected: str = "", fix: str = "") -> None:
+        self.keys, self.expected, self.fix = keys, expected, fix
+        super().__init__(found)
+
+
 def did_you_mean(name: object, known: Iterable[object]) -> str:
     """`Did you mean 'x'?` with up to three near names, or an empty string."""
     by_fold = {str(k).casefold(): str(k) for k in known}
@@ -222,6 +230,8 @@ def _explain(model: type[BaseModel], document: Document, error: ErrorDetails) ->
         expected = str(context.get("expected", ""))
         options = [option.strip("' ") for option in expected.replace(" or ", ",").split(",")]
         return StudyFileError(f"found {value!r}", where=where, expected=expected, fix=did_you_mean(value, options) or "use one of these")
+    if kind == "value_error" and isinstance(fault := context.get("error"), Misplaced):
+        return StudyFileError(str(fault), where=document.where((*keys, *fault.keys)), expected=fault.expected, fix=fault.fix)
     if kind == "value_error":
         return StudyFileError(str(context.get("error", error["msg"])), where=where, fix="correct this part of the file")
     if kind == "string_pattern_mismatch":

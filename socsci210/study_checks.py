@@ -1,0 +1,195 @@
+"""What must agree between the parts of a study file, as far as it can be known without the deposit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from .demographics import INTEGER_FIELDS, VOCABULARY
+from .study_yaml import Key, Misplaced, did_you_mean
+from .texts import names_in
+
+if TYPE_CHECKING:
+    from .study_file import FieldMap, Outcome, StudyFile
+
+
+def check_fields(fields: dict[str, FieldMap]) -> dict[str, FieldMap]:
+    """Names of demographic fields and the values that codes are mapped to.
+
+    Raises:
+        ValueError: an unknown field, or a value that is not in the field's vocabulary.
+    """
+    for name, field in fields.items():
+        if name not in VOCABULARY:
+            fix = did_you_mean(name, VOCABULARY) or "use one of the 16 names"
+            raise Misplaced(f"no demographic field {name!r}", (name,), expected=f"one of {', '.join(VOCABULARY)}", fix=fix)
+        for part, table in (("values", field.values), ("labels", field.labels)) if field else ():
+            for code, value in table.items():
+                _check_value(name, (name, part, code if isinstance(code, int) else str(code)), value)
+        if field and field.birth_year and name != "age":
+            raise Misplaced("birth_year is for age only", (name, "birth_year"), fix="remove it")
+    return fields
+
+
+def _check_value(field: str, keys: tuple[Key, ...], value: str | None) -> None:
+    words = VOCABULARY[field]
+    if value is None or (words and value in words) or (field in INTEGER_FIELDS and re.fullmatch(r"[0-9]{1,3}", value)):
+        return
+    expected = f"one of {', '.join(map(repr, words))}, or null" if words else "a whole number in quotes, or null"
+    raise Misplaced(f"found {value!r}", keys, expected=expected, fix=did_you_mean(value, words or ()) or "use the vocabulary's own words")
+
+
+def check_references(study: StudyFile) -> None:
+    """Ids are unique, and every name that one part uses is declared by another.
+
+    Raises:
+        ValueError: the first disagreement, with its key path.
+    """
+    _check_ids(study)
+    _check_variants(study)
+    _check_stated(study)
+    _check_files(study)
+    _check_binds(study)
+    _check_blanks(study)
+
+
+def _check_ids(study: StudyFile) -> None:
+    for kind, ids in (("conditions", [c.id for c in study.conditions]), ("outcomes", [o.id for o in study.outcomes])):
+        for number, name in enumerate(ids):
+            if name in ids[:number]:
+                raise Misplaced(f"id {name!r} is given twice", (kind, number, "id"), expected="every id once", fix="rename one of them")
+    for number, condition in enumerate(study.conditions):
+        if condition.same_text_as is not None:
+            _known(condition.same_text_as, (c.id for c in study.conditions), "condition", ("conditions", number, "same_text_as"))
+
+
+def _known(name: str, known: Iterable[str], kind: str, keys: tuple[Key, ...]) -> None:
+    known = list(known)
+    if name not in known:
+        fix = did_you_mean(name, known) or f"declare it, or name a {kind} that is declared"
+        raise Misplaced(f"no {kind} {name!r}", keys, expected=f"one of {', '.join(known)}", fix=fix)
+
+
+def _check_variants(study: StudyFile) -> None:
+    for number, outcome in enumerate(study.outcomes):
+        named: dict[str, int] = {}
+        for place, variant in enumerate(outcome.variants):
+            at: tuple[Key, ...] = ("outcomes", number, "variants", place, "conditions")
+            for condition in variant.conditions:
+                _known(condition, (c.id for c in study.conditions), "condition", at)
+                if condition in named:
+                    raise Misplaced(
+                        f"condition {condition!r} is in two variants", at, fix=f"take it out here or of variant {named[condition]}"
+                    )
+                named[condition] = place
+        for arm in study.conditions:
+            _check_asked(outcome, arm.id, ("outcomes", number))
+
+
+def _check_asked(outcome: Outcome, condition: str, keys: tuple[Key, ...]) -> None:
+    asked = outcome.asked_as(condition)
+    if asked is None:
+        return
+    for part in ("scale", "question"):
+        if not getattr(asked, part):
+            raise Misplaced(
+                f"outcome {outcome.id!r} has no {part} in condition {condition!r}", keys, fix=f"add `{part}` to it or its variant"
+            )
+    columns_of_items = bool(outcome.items) and all(item.column for item in outcome.items)
+    if (asked.column is None) == (asked.sql is None) and not columns_of_items:
+        raise Misplaced(
+            f"outcome {outcome.id!r} has {'no column' if asked.column is None else 'both column and sql'} in condition {condition!r}",
+            keys,
+            expected="either column or sql",
+            fix="say where the answers stand",
+        )
+
+
+def _check_stated(study: StudyFile) -> None:
+    for number, stated in enumerate(study.stated):
+        for kind, name, known in (
+            ("condition", stated.condition, [c.id for c in study.conditions]),
+            ("outcome", stated.outcome, [o.id for o in study.outcomes]),
+        ):
+            if name is not None:
+                _known(name, known, kind, ("stated", number, kind))
+        needed = {"share": "condition", "mean": "outcome"}.get(stated.what)
+        if needed and getattr(stated, needed) is None:
+            raise Misplaced(f"a {stated.what} without its {needed}", ("stated", number), fix=f"add `{needed}: ID`")
+
+
+def _check_files(study: StudyFile) -> None:
+    _known(study.data.file, study.files, "file", ("data", "file"))
+    for name, file in study.files.items():
+        if file.sha256 == "generated" and not study.simulated:
+            raise Misplaced("sha256: generated is for simulated studies only", ("files", name, "sha256"), fix="write the file's sha256")
+    for quote in study.quotes():
+        if quote.doc is not None and quote.doc not in study.files:
+            near = did_you_mean(quote.doc, study.files)
+            expected = f"a key of files: {', '.join(study.files)}"
+            raise Misplaced(
+                f"a quotation names document {quote.doc!r}", ("files",), expected=expected, fix=near or "add the document to files"
+            )
+        if quote.inline and not (study.simulated or study.own_deposit):
+            raise Misplaced(
+                f"own words in a study file: {quote.text!r}",
+                (),
+                expected="quotations",
+                fix="quote the deposit, or mark the study own_deposit",
+            )
+
+
+def _check_binds(study: StudyFile) -> None:
+    """Names in braces of columns and expressions are bound by every item that will use them."""
+    for number, outcome in enumerate(study.outcomes):
+        here: tuple[Key, ...] = ("outcomes", number)
+        for text in _templates(outcome):
+            _check_bound(text, outcome, here)
+        for place, condition in enumerate(study.conditions):
+            if outcome.asked_as(condition.id) is not None:
+                _check_bound(condition.where, outcome, ("conditions", place, "where"))
+    everywhere = {name for outcome in study.outcomes for item in outcome.items for name in item.bind}
+    for fill_name, fill in study.fills.items():
+        for template in (fill.column, fill.sql):
+            for name in names_in(template or ""):
+                _known(name, everywhere, "bind", ("fills", fill_name))
+
+
+def _templates(outcome: Outcome) -> Iterator[str]:
+    yield from (outcome.column or "", outcome.sql or "")
+    for variant in outcome.variants:
+        yield from (variant.column or "", variant.sql or "")
+    for item in outcome.items:
+        yield item.column or ""
+    yield outcome.asked or ""
+    for attribute in outcome.attributes:
+        yield attribute.column
+        yield attribute.position or ""
+
+
+def _check_bound(text: str, outcome: Outcome, keys: tuple[Key, ...]) -> None:
+    for name in names_in(text):
+        unbound = [item.id for item in outcome.items if name not in item.bind] if outcome.items else ["(no items)"]
+        if unbound:
+            raise Misplaced(
+                f"{{{name}}} in {text!r} is not bound by outcome {outcome.id!r}: {', '.join(unbound)}",
+                keys,
+                expected=f"`bind: {{{name}: ...}}` in every item",
+                fix=f"bind {name!r} in the items, or correct the name in braces",
+            )
+
+
+def _check_blanks(study: StudyFile) -> None:
+    """Names in braces that the study file itself writes into texts are fills, profiles of a conjoint, or bound."""
+    known = {*study.fills}
+    for outcome in study.outcomes:
+        known |= {attribute.profile for attribute in outcome.attributes} | {name for item in outcome.items for name in item.bind}
+    for quote in study.quotes():
+        for text in (quote.text, quote.description, *quote.replace.values()):
+            for name in names_in(text or ""):
+                if name not in known:
+                    fix = did_you_mean(name, known) or f"declare {name!r} under fills"
+                    raise Misplaced(
+                        f"{{{name}}} in {text!r} is no fill", ("fills",), expected=f"one of {', '.join(sorted(known))}", fix=fix
+                    )
