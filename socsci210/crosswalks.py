@@ -57,9 +57,9 @@ class FieldPlan:
             KeyError: the code is neither mapped nor missing.
         """
         integer = self.field in INTEGER_FIELDS
-        label = _fold(self.column.value_labels.get(code, code if isinstance(code, str) else ""))
-        if label in self.labels or code in self.values:
-            mapped = self.labels[label] if label in self.labels else self.values[code]
+        key = self._key(_fold(self.column.value_labels.get(code, code if isinstance(code, str) else "")))
+        if key is not None or code in self.values:
+            mapped = self.labels[key] if key is not None else self.values[code]
             return int(mapped) if integer and mapped is not None else mapped
         if code in self.missing or self.column.is_declared_missing(code):
             return None
@@ -71,6 +71,13 @@ class FieldPlan:
         if code in self.missing_anywhere:
             return None
         raise KeyError(code)
+
+    def _key(self, label: str) -> str | None:
+        """The key of `labels` for a folded label: the label itself, or the longest beginning of it that ends in `...`."""
+        if label in self.labels:
+            return label
+        beginnings = [key for key in self.labels if key.endswith("...") and label.startswith(key.removesuffix("..."))]
+        return max(beginnings, key=len, default=None)
 
 
 @lru_cache

@@ -249,8 +249,9 @@ class Data(Strict):
 class FieldMap(Strict):
     """How one demographic field is read: the first of `columns` that exists, then a map to the field's vocabulary.
 
-    `labels` maps value labels (compared without case and outer space) and is looked at first, `values` maps codes; null means missing. A
-    code that is neither mapped nor missing is an error. Integer fields need no map, but may have one, for a top code or a missing code.
+    `labels` maps value labels (compared without case and outer space; a key that ends in `...` stands for every label that begins so) and
+    is looked at first, `values` maps codes; null means missing. A code that is neither mapped nor missing is an error. Integer fields need
+    no map, but may have one, for a top code or a missing code.
     """
 
     columns: Many[str] = Field(min_length=1)
