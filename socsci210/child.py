@@ -169,7 +169,7 @@ def main(request: dict[str, Any]) -> NoReturn:
     channel = os.dup(1)
     os.dup2(2, 1)  # what a library prints must not mix with the answer
     restrict(Path(request["out"]), **request["limits"])
-    with open(channel, "w", encoding="utf-8") as stream:
+    with os.fdopen(channel, "w", encoding="utf-8") as stream:
         json.dump(_run(request["task"], request["payload"]), stream)
     # Thread pools of native libraries may hang or crash while they are taken down; the answer is out, and its files are closed.
     os._exit(0)

@@ -26,7 +26,7 @@ _REFER: Final = 1 << 13  # since version 2 of Landlock
 _TRUNCATE: Final = 1 << 14  # since version 3
 _TCP: Final = 0b11  # bind and connect, since version 4
 
-_REFUSED_PREFIXES: Final = ("socket.", "subprocess.", "pty.", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "os.system", "os.startfile")
+_REFUSED_PREFIXES: Final = ("socket.", "subprocess.", "pty.", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "os.system")
 # audit event -> positions of the paths in its arguments, each with the position of its directory descriptor (None: has none)
 _CHANGES: Final[dict[str, tuple[tuple[int, int | None], ...]]] = {
     "os.chmod": ((0, 2),),
@@ -49,7 +49,8 @@ def limit(*, seconds: float, memory: int, write: int) -> None:
     """Limits of the system: address space and size of a written file in bytes, processor time on all cores, no core dump."""
     cores = os.cpu_count() or 1
     cpu = max(1, int(seconds * cores) + 1)
-    for kind, wanted in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, write), (resource.RLIMIT_CPU, cpu), (resource.RLIMIT_CORE, 0)):
+    limits = {resource.RLIMIT_AS: memory, resource.RLIMIT_FSIZE: write, resource.RLIMIT_CPU: cpu, resource.RLIMIT_CORE: 0}
+    for kind, wanted in limits.items():
         hard = resource.getrlimit(kind)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         # the hard limit on processor time lies a second later, so that SIGXCPU, not SIGKILL, tells the parent what happened
@@ -112,7 +113,7 @@ def _hook(root: str) -> Callable[[str, tuple[Any, ...]], None]:
             return True  # an open descriptor: its opening was checked
         name = os.fsdecode(path)
         if isinstance(folder, int) and folder >= 0:
-            name = os.path.join(os.path.realpath(f"/proc/self/fd/{folder}"), name)
+            name = f"/proc/self/fd/{folder}/{name}"
         real = os.path.realpath(name)
         return real == root or real.startswith(root + os.sep) or real == os.devnull
 
