@@ -194,4 +194,4 @@ def _fold(label: str) -> str:
 
 
 def _whole(code: Code) -> int | None:
-    return int(code) if not isinstance(code, str) and math.isfinite(code) and code == int(code) else None
+    return int(code) if isinstance(code, int | float) and math.isfinite(code) and code == int(code) else None

@@ -106,6 +106,14 @@ class StudyEntry:
             raise self._read.with_traceback(None)
         return self._read
 
+    def deposit(self, deposits: Path) -> Path | None:
+        """The folder of this study's deposit: `deposits/<id>`, or `deposits/<family>`, where studies of one deposit share it."""
+        own = deposits / self.id
+        if own.is_dir() or isinstance(self._read, StudyFileError):
+            return own if own.is_dir() else None
+        shared = deposits / self._read.provenance.family
+        return shared if shared.is_dir() else None
+
 
 class Registry:
     """All studies: built-in folders, the folders of `extra`, and the packages that declare the entry-point group `socsci210.studies`.
@@ -157,6 +165,22 @@ class Registry:
         """All studies in the order of their ids, broken ones included."""
         return list(self._entries.values())
 
+    def with_deposit(self, deposits: Path) -> list[str]:
+        """Ids of the studies whose deposit lies under `deposits`.
+
+        Raises:
+            StudyFileError: there is none.
+        """
+        found = [entry.id for entry in self.entries() if entry.deposit(deposits) is not None]
+        if not found:
+            raise StudyFileError(
+                "no deposit of any study",
+                where=str(deposits),
+                expected="one folder per deposit, named like the study or its family",
+                fix="`socsci210 studies` lists the ids; name the folders like them",
+            )
+        return found
+
     def get(self, study_id: str) -> StudyEntry:
         """The study with this id.
 
@@ -194,7 +218,7 @@ def _given(folder: Path, origin: str) -> Iterator[StudyEntry]:
             "no study in it",
             where=f"{origin}: {folder}",
             expected=f"folders that hold {STUDY_FILE}",
-            fix="`socsci210 new-study ID --studies DIR` makes one",
+            fix="`socsci210 new-study ID --in DIR` makes one",
         )
     yield from studies
 

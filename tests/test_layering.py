@@ -39,7 +39,7 @@ ABOVE = {  # layer -> what it may import besides the base
 LAYER = {
     "child": "files", "readers": "files", "expressions": "files",
     "study_file": "study_files", "study_checks": "study_files", "study_yaml": "study_files", "registry": "study_files", "texts": "study_files",
-    "crosswalks": "study_files", "new_study": "study_files", "loaders": "study_files",
+    "crosswalks": "study_files", "new_study": "study_files", "study_schema": "study_files", "loaders": "study_files",
     "simulated": "deposits",
     "stimuli": "stimuli", "extract": "build", "build": "build",
     "dataset_folder": "dataset", "splits": "splits", "load": "loading", "alias": "loading",
