@@ -1,0 +1,254 @@
+"""From rows to cells: what people answered, what a model expects, and the distance between them in both conventions. numpy only.
+
+A cell is (study, condition, outcome). Its items may have several scales; the rows of a cell on one scale are a sub-cell. Distributions are
+held for all sub-cells at once as three flat arrays (`Mass`), so that nothing loops over cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .distances import decode, expected_distance, noise_floor_draws, wasserstein
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Answers(NamedTuple):
+    """Answer distributions of rows: row i has the entries start[i] to start[i + 1] - 1, values ascending. A point has one entry.
+
+    `value` and `probability` have shape (entries,), `start` (rows + 1,).
+    """
+
+    start: Ints
+    value: Floats
+    probability: Floats
+
+    @property
+    def sizes(self) -> Ints:
+        """Entries of each row."""
+        return np.diff(self.start)
+
+
+class Mass(NamedTuple):
+    """Distributions of sub-cells: `mass` lies on `value` in sub-cell `code`. Need not be sorted or sum to 1."""
+
+    code: Ints
+    value: Floats
+    mass: Floats
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The sub-cells of some rows, and the cells and studies they belong to.
+
+    Attributes:
+        code: sub-cell of each row, shape (rows,).
+        study, condition, task: of each sub-cell.
+        low, high, step: scale of each sub-cell; nan bounds where it has none.
+        n: rows of each sub-cell.
+        cell: cell of each sub-cell, 0 to n_cells - 1.
+        cell_study: study of each cell.
+    """
+
+    code: Ints
+    study: Ints
+    condition: Ints
+    task: Ints
+    low: Floats
+    high: Floats
+    step: Floats
+    n: Ints
+    cell: Ints
+    cell_study: Ints
+
+    @property
+    def n_sub(self) -> int:
+        """Number of sub-cells."""
+        return len(self.n)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.cell_study)
+
+    @property
+    def bounded(self) -> NDArray[np.bool_]:
+        """Which sub-cells have a stated scale."""
+        return np.isfinite(self.low) & np.isfinite(self.high)
+
+
+def cells_of(study: Ints, condition: Ints, task: Ints, low: Floats, high: Floats, step: Floats) -> Cells:
+    """Sub-cells and cells of rows, ordered by study, condition, outcome and scale. All arguments have shape (rows,)."""
+    none = -np.inf
+    scale = np.stack([np.where(np.isfinite(low), low, none), np.where(np.isfinite(high), high, none), step], axis=1)
+    _, scale_code = np.unique(scale, axis=0, return_inverse=True)
+    key = np.stack([study, condition, task, scale_code.reshape(-1)], axis=1).astype(np.int64)
+    distinct, first, code, n = _distinct_rows(key)
+    upper, parent = np.unique(distinct[:, :3], axis=0, return_inverse=True)
+    return Cells(
+        code=code, study=distinct[:, 0], condition=distinct[:, 1], task=distinct[:, 2],
+        low=low[first], high=high[first], step=step[first], n=n, cell=parent.reshape(-1).astype(np.int64), cell_study=upper[:, 0],
+    )  # fmt: skip
+
+
+def people(cells: Cells, response: Floats, weight: Floats | None = None) -> Mass:
+    """How often (or with how much weight) each answer was given in each sub-cell. `response` has shape (rows,)."""
+    return _gather(cells, cells.code, response, np.ones(len(response)) if weight is None else weight)
+
+
+def predicted(cells: Cells, code: Ints, answers: Answers, weight: Floats | None = None) -> Mass:
+    """The answer distributions of rows, added up in each sub-cell.
+
+    Args:
+        code: sub-cell of each predicted row.
+        answers: their distributions or points.
+        weight: of each predicted row.
+    """
+    row = np.repeat(np.arange(len(code)), answers.sizes)
+    mass = answers.probability if weight is None else answers.probability * weight[row]
+    return _gather(cells, code[row], answers.value, mass)
+
+
+def uniform(cells: Cells, low: Floats, high: Floats) -> Mass:
+    """Chance: every answer of the scale equally likely; where a sub-cell has no scale, 101 equal steps from `low` to `high`."""
+    bounded = cells.bounded
+    bottom, top = np.where(bounded, cells.low, low), np.where(bounded, cells.high, high)
+    by = np.where(bounded, cells.step, (top - bottom) / 100)
+    known = np.isfinite(by) & (by > 0)
+    size = np.where(known, np.rint((top - bottom) / np.where(known, by, 1.0)) + 1, 0.0).astype(np.int64)
+    code = np.repeat(np.arange(cells.n_sub), size)
+    place = np.arange(len(code)) - np.repeat(np.cumsum(size) - size, size)
+    return Mass(code, bottom[code] + place * by[code], (cells.n / np.maximum(size, 1))[code])
+
+
+def uniform_draws(cells: Cells, low: Floats, high: Floats, seed: int) -> Mass:
+    """Chance by draw: one uniform answer for each person (scales as in `uniform`)."""
+    options = uniform(cells, low, high)
+    size = np.bincount(options.code, minlength=cells.n_sub)
+    first = np.cumsum(size) - size
+    code = cells.code[size[cells.code] > 0]
+    pick = first[code] + np.random.default_rng(seed).integers(0, size[code])
+    return Mass(code, options.value[pick], np.ones(len(code)))
+
+
+class Ruler(NamedTuple):
+    """How a convention measures: the groups it scores (codes of sub-cells) and the ends of the scale, nan where a group is not scored."""
+
+    group: Ints
+    low: Floats
+    high: Floats
+    n: Ints
+
+
+def stated_ruler(cells: Cells, low: Floats, high: Floats) -> Ruler:
+    """Convention `stated`: each sub-cell on its own scale; where it has none, the range `low` to `high` (nan: not scored)."""
+    bottom, top = np.where(cells.bounded, cells.low, low), np.where(cells.bounded, cells.high, high)
+    usable = top > bottom
+    return Ruler(np.arange(cells.n_sub), np.where(usable, bottom, np.nan), np.where(usable, top, np.nan), cells.n)
+
+
+def published_ruler(cells: Cells, response: Floats) -> Ruler:
+    """Convention `published`: whole cells on the range that people used; under two rows or one constant answer: not scored."""
+    low, high = np.full(cells.n_cells, np.inf), np.full(cells.n_cells, -np.inf)
+    of_row = cells.cell[cells.code]
+    np.minimum.at(low, of_row, response)
+    np.maximum.at(high, of_row, response)
+    usable = high > low
+    n = np.bincount(of_row, minlength=cells.n_cells)
+    return Ruler(cells.cell, np.where(usable, low, np.nan), np.where(usable, high, np.nan), n)
+
+
+def _places(ruler: Ruler, mass: Mass) -> tuple[Ints, Floats, Floats]:
+    """(group, position in [0, 1], mass) of what lies in groups that are scored. Off-scale values are clipped to the nearer end."""
+    group = ruler.group[mass.code]
+    keep = np.isfinite(ruler.low[group])
+    group = group[keep]
+    low, high = ruler.low[group], ruler.high[group]
+    return group, np.clip((mass.value[keep] - low) / (high - low), 0.0, 1.0), mass.mass[keep]
+
+
+def distance(ruler: Ruler, model: Mass, human: Mass) -> Floats:
+    """W1 of each group, on [0, 1]; nan where a group is not scored."""
+    (code, place, mass), (code_h, place_h, mass_h) = _places(ruler, model), _places(ruler, human)
+    zeros, zeros_h = np.zeros(len(code)), np.zeros(len(code_h))
+    return wasserstein(
+        np.concatenate([code, code_h]), np.concatenate([place, place_h]),
+        np.concatenate([mass, zeros_h]), np.concatenate([zeros, mass_h]), len(ruler.low),
+    )  # fmt: skip
+
+
+def floor(ruler: Ruler, human: Mass) -> Floats:
+    """Noise floor of each group for predicted distributions."""
+    return expected_distance(*_places(ruler, human), ruler.n, len(ruler.low))
+
+
+def floor_draws(ruler: Ruler, human: Mass, *, draws: int, seed: int) -> Floats:
+    """Noise floor of each group for predictions that are draws."""
+    return noise_floor_draws(*_places(ruler, human), ruler.n, len(ruler.low), draws=draws, seed=seed)
+
+
+def mean_by(group: Ints, value: Floats, n_groups: int) -> Floats:
+    """Mean of the values that are not nan in each group; nan where there is none."""
+    known = np.isfinite(value)
+    total = np.bincount(group[known], weights=value[known], minlength=n_groups)
+    count = np.bincount(group[known], minlength=n_groups)
+    out: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return out
+
+
+def decoded(answers: Answers) -> Answers:
+    """The distributions after decoding at temperature 0.6 and top_p 0.9, as convention `published` has it; points stay as they are."""
+    out, sizes = answers.probability.copy(), answers.sizes
+    for size in np.unique(sizes[sizes > 1]):
+        entry = answers.start[:-1][sizes == size][:, None] + np.arange(size)
+        out[entry] = decode(answers.probability[entry])
+    return answers._replace(probability=out)
+
+
+def means(answers: Answers) -> Floats:
+    """Mean of each row's distribution."""
+    return np.add.reduceat(answers.value * answers.probability, answers.start[:-1]) if len(answers.start) > 1 else np.zeros(0)
+
+
+def medians(answers: Answers) -> Floats:
+    """Median of each row's distribution: the lowest value with at least half of the mass at or below it."""
+    if len(answers.start) < 2:
+        return np.zeros(0)
+    total = np.cumsum(answers.probability)
+    before = (total - answers.probability)[answers.start[:-1]]
+    running = total - np.repeat(before, answers.sizes)
+    half = np.repeat(np.add.reduceat(answers.probability, answers.start[:-1]) / 2, answers.sizes)
+    reached = np.flatnonzero(running >= half - 1e-9)
+    return answers.value[reached[np.searchsorted(reached, answers.start[:-1])]]
+
+
+def _gather(cells: Cells, code: Ints, value: Floats, mass: Floats) -> Mass:
+    """Add up equal answers of a sub-cell. Only whole numbers on a stated scale are gathered, the rest stays as it came."""
+    span = np.where(cells.bounded, cells.high - cells.low, -1.0)
+    size = np.where(span <= 10_000, span + 1, 0.0).astype(np.int64)
+    index = value - cells.low[code]
+    dense = (index >= 0) & (index < size[code]) & (index == np.rint(index))
+    first = np.cumsum(size) - size
+    place = first[code[dense]] + index[dense].astype(np.int64)
+    total = np.bincount(place, weights=mass[dense], minlength=int(size.sum()))
+    owner = np.repeat(np.arange(cells.n_sub), size)
+    answer = cells.low[owner] + np.arange(len(owner)) - first[owner]
+    loose = ~dense
+    return Mass(
+        np.concatenate([owner, code[loose]]), np.concatenate([answer, value[loose]]), np.concatenate([total, mass[loose]])
+    )  # fmt: skip
+
+
+def _distinct_rows(key: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """np.unique over rows, by one combined integer: (distinct rows, first row of each, code of each row, rows of each)."""
+    combined = np.zeros(len(key), np.int64)
+    for column in key.T:
+        _, dense = np.unique(column, return_inverse=True)
+        combined = combined * (int(dense.max(initial=0)) + 1) + dense.reshape(-1)
+    _, first, code, n = np.unique(combined, return_index=True, return_inverse=True, return_counts=True)
+    return key[first], first, code.reshape(-1).astype(np.int64), n
