@@ -45,8 +45,9 @@ def utility(pair: int, profile: str, shown: dict[str, Codes]) -> Floats:
 
 
 def latent(kind: str, item: str, eta: Floats, shown: dict[str, Codes]) -> Floats:
-    """eta of one item: a rating of one profile (item `p1a`), or a choice in a pair (item `p1`; answer 1 is the first profile)."""
+    """eta of one item: a rating of one profile (item `p1a`), or a choice in a pair (item `p1`; answer 1, the first
+    profile, is the likelier the better that profile and the lower eta)."""
     pair = int(item[1])
     if kind == "choice":
-        return utility(pair, "b", shown) - utility(pair, "a", shown)
+        return eta + utility(pair, "b", shown) - utility(pair, "a", shown)
     return eta + utility(pair, item[2], shown)

@@ -95,7 +95,7 @@ def _store(asked: Asked, sample: Sample, columns: dict[str, pa.Array], deposit: 
             if design.declared:
                 deposit.missing[name] = [design.refused, design.dont_know]
             deposit.value_labels[name] = {design.refused: "Refused", design.dont_know: "Don't know"}
-        if design.labelled or question.kind == "choice":
+        if question.kind in LABELS and (design.labelled or question.kind == "choice"):
             low = question_type(question).low
             answers = {to_stored(question, low + k): label for k, label in enumerate(LABELS[question.kind])}
             deposit.value_labels[name] = answers | deposit.value_labels.get(name, {})

@@ -53,26 +53,26 @@ class Type(NamedTuple):
 
 
 ELEMENTS: Final = {
-    "scientists": Element(1.0),
-    "neighbor": Element(0.6),
-    "democrats": Element(0.0, -1.4),
-    "republicans": Element(0.0, 1.4),
-    "industry": Element(-1.0),
-    "gain": Element(0.6),
-    "loss": Element(1.0),
-    "cost": Element(-1.4),
-    "free": Element(1.2),
-    "local": Element(0.5),
-    "national": Element(-0.5),
-    "statistic": Element(0.4),
-    "story": Element(0.9),
-    "urgency": Element(0.8),
-    "norm": Element(0.8),
-    "critics": Element(-1.4),
-    "mandatory": Element(-1.2),
-    "voluntary": Element(0.6),
-    "success": Element(1.2),
-    "failure": Element(-1.6),
+    "scientists": Element(0.65),
+    "neighbor": Element(0.4),
+    "democrats": Element(0.0, -0.9),
+    "republicans": Element(0.0, 0.9),
+    "industry": Element(-0.65),
+    "gain": Element(0.4),
+    "loss": Element(0.6),
+    "cost": Element(-0.85),
+    "free": Element(0.75),
+    "local": Element(0.35),
+    "national": Element(-0.3),
+    "statistic": Element(0.3),
+    "story": Element(0.55),
+    "urgency": Element(0.5),
+    "norm": Element(0.5),
+    "critics": Element(-0.85),
+    "mandatory": Element(-0.75),
+    "voluntary": Element(0.4),
+    "success": Element(0.75),
+    "failure": Element(-1.0),
 }
 TYPES: Final = {
     "support": Type(1, 7, 1.0, 4.5, 1.0, 1.0),
@@ -83,10 +83,10 @@ TYPES: Final = {
     "willingness": Type(1, 7, -2.2, 5.0, 0.9, 0.7),
     "convincing": Type(1, 7, 0.4, 6.0, 1.1, 0.6),
     "importance": Type(1, 5, 2.0, 4.5, 0.7, 0.8),
-    "vote": Type(0, 1, 0.6, 1.0, 0.8, 1.0),
+    "vote": Type(0, 1, 0.9, 1.0, 0.6, 0.8),
     "rating": Type(0, 10, 1.2, 5.0, 0.9, 0.6),
     "chance": Type(0, 100, 0.0, 4.5, 0.8, 0.4),
-    "choice": Type(1, 2, 0.0, 1.0, 0.0, 0.0),
+    "choice": Type(1, 2, -0.6, 1.0, 0.0, 0.0),
 }
 PERSONA: Final = {"party": -0.7, "ideology": -0.5, "age": -0.3, "education": 0.35, "female": 0.3, "income": 0.15, "metro": 0.2}
 TOPICS: Final = {  # how far (party and ideology, the other covariates) matter
@@ -101,7 +101,7 @@ TOPICS: Final = {  # how far (party and ideology, the other covariates) matter
 SD: Final = {"study": 0.25, "item": 0.25, "cell": 0.15, "person": 0.4}
 JITTER: Final = 0.15
 HEAP: Final = 0.8
-FEE_STEP: Final = -0.35  # latent change per level of a fill
+FEE_STEP: Final = -0.3  # latent change per level of a fill
 
 
 @dataclass(frozen=True)

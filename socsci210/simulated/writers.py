@@ -69,8 +69,14 @@ def _sav_gz(deposit: Deposit, path: Path, encoding: str) -> None:
 
 def _por(deposit: Deposit, path: Path, _: str) -> None:
     pyreadstat.write_por(_frame(deposit.table), str(path), file_label="Simulated data", column_labels=deposit.column_labels)
-    text = path.read_bytes()
-    path.write_bytes(re.sub(rb"8/\d{8}6/\d{6}", b"8/200001016/000000", text, count=1))  # date and time after the character tables
+    content = path.read_bytes()
+    width = content.index(b"\n") + 1  # lines of 80 characters: the stamp may run over the end of one
+    flat = b"".join(content[at : at + width].rstrip(b"\r\n") for at in range(0, 8 * width, width))
+    start = flat.index(b"A8/") + 1  # date and time come after the character table
+    for at in range(start, start + len(b"8/200001016/000000")):
+        place = at // 80 * width + at % 80
+        content = content[:place] + b"8/200001016/000000"[at - start : at - start + 1] + content[place + 1 :]
+    path.write_bytes(content)
 
 
 def _dta(deposit: Deposit, path: Path, _: str) -> None:
