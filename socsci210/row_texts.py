@@ -69,6 +69,11 @@ def row_texts(rows: pa.Table, dataset: DatasetFolder) -> RowTexts:
     )
 
 
+def distinct_texts(rows: pa.Table) -> tuple[list[str], list[str]]:
+    """Distinct personas and distinct stimuli of rows, each in order of appearance."""
+    return _personas(rows)[0], _dictionary(rows.column("stimuli")).dictionary.to_pylist()
+
+
 def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)

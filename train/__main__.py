@@ -1,0 +1,30 @@
+"""`python -m socsci210.train CONFIG.yaml [--key value ...]`, or the same behind `accelerate launch -m`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from socsci210.errors import SocSciError
+
+from .config import read_config
+
+
+def main(arguments: list[str]) -> int:
+    """Trains as configured and prints the model folder. Returns the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__)
+        return 0 if arguments else 2
+    try:
+        resolved = read_config(Path(arguments[0]), arguments[1:])
+        from .loop import train
+
+        print(train(resolved))
+    except SocSciError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,32 @@
+"""The objective: cross-entropy on the tokens of the answer and its end of turn, and on nothing else.
+
+The loss of a step is the sum over its trained tokens divided by their number in the WHOLE step (all processes, all micro-batches), so that
+neither accumulation nor the number of processes changes it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+
+from .data import IGNORED, Batch
+
+
+def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
+    """Summed cross-entropy of a batch's trained tokens, in nats. Logits are computed at the answer only, where the model can."""
+    wanted = batch.targets.shape[1]
+    extra = {"logits_to_keep": wanted} if keeps_logits(model) else {}
+    logits = model(
+        input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False, **extra
+    ).logits[:, -wanted:]  # fmt: skip
+    return torch.nn.functional.cross_entropy(
+        logits.float().reshape(-1, logits.shape[-1]), batch.targets.reshape(-1), ignore_index=IGNORED, reduction="sum"
+    )
+
+
+def keeps_logits(model: Any) -> bool:
+    """Whether the model can compute logits at the last positions only."""
+    inner = getattr(model, "module", model)  # behind DistributedDataParallel
+    return "logits_to_keep" in inspect.signature(inner.forward).parameters
