@@ -41,7 +41,7 @@ def draw(rng: np.random.Generator, n: int) -> dict[str, Codes]:
 def utility(pair: int, profile: str, shown: dict[str, Codes]) -> Floats:
     """What the levels of one profile add to the latent value."""
     parts = [np.array([effect for _, effect in levels])[shown[column(pair, profile, name)] - 1] for name, levels in ATTRIBUTES.items()]
-    return np.sum(parts, axis=0)
+    return np.asarray(np.sum(parts, axis=0))
 
 
 def latent(kind: str, item: str, eta: Floats, shown: dict[str, Codes]) -> Floats:

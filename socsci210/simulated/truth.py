@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from .catalogue import DESIGNS
+from .personas import Floats
 from .world import World, probabilities, question_type
 
 EXPECTED: Final = pa.schema(
@@ -82,7 +83,7 @@ def truth_rows(world: World, study: str) -> pa.Table:
     """The true answer distribution of every single person who answered (schema `PERSON_TRUTH`), in the order of `expected_rows`."""
     sample = world.sample(study)
     participant = np.cumsum(sample.kept) - 1
-    keys, support, chances = [], [], []
+    keys, support, chances = [], list[range](), list[Floats]()
     for asked in sample.asked:
         kind = question_type(sample.design.questions[asked.task])
         there = np.flatnonzero(sample.kept & (asked.missing == 0))
