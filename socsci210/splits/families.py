@@ -27,7 +27,8 @@ def family_keys(studies: Sequence[Units]) -> dict[str, str]:
 
     A study belongs with its `family`, with every study it declares itself the `same_as` (known here or not), and with known sisters of the
     release. `same_as` points from the newer study to the older one, and the key is the family pointed AT: so a new study joins an old
-    family without moving it. Only a study that declares two old families to be one can move one of them.
+    family without moving it. Two things can move an old family: a study that declares two of them to be one, and the arrival, under
+    another family name than its id, of a study that was pointed at before it was here.
     """
     family_of = {study.study_id: study.family for study in studies}
     links: dict[str, set[str]] = {}

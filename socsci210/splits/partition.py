@@ -80,17 +80,23 @@ def _line(study: Units, config: str, lookup: Mapping[tuple[str, str], tuple[npt.
 def _lookup(assignments: pa.Table) -> dict[tuple[str, str], tuple[npt.NDArray[np.int64], Sides]]:
     """(config, study) -> units and their sides."""
     configs, studies = (assignments[name].combine_chunks().dictionary_encode() for name in ("config", "study_id"))
-    side_codes = pd.Index(SIDES).get_indexer(assignments["split"].to_pandas()).astype(np.uint8)
+    side_of = pd.Index(SIDES).get_indexer(assignments["split"].to_pandas())
+    if (side_of < 0).any():
+        raise DatasetError(
+            f"split {assignments['split'][int(np.argmin(side_of))]} in the assignments", expected=f"one of {', '.join(SIDES)}"
+        )
     units = assignments["unit"].fill_null(0).to_numpy()
-    n = len(studies.dictionary)
+    n = max(len(studies.dictionary), 1)
     key = configs.indices.to_numpy().astype(np.int64) * n + studies.indices.to_numpy()
     order = np.argsort(key, kind="stable")
     present, starts = np.unique(key[order], return_index=True)
-    names_c, names_s = configs.dictionary.to_pylist(), studies.dictionary.to_pylist()
-    return {
-        (names_c[k // n], names_s[k % n]): (units[index], side_codes[index])
-        for k, index in zip(present, np.split(order, starts[1:]), strict=True)
-    }
+    ends = np.append(starts[1:], len(order))[: len(starts)]
+    named_configs, named_studies = configs.dictionary.to_pylist(), studies.dictionary.to_pylist()
+    found = {}
+    for k, start, end in zip(present, starts, ends, strict=True):
+        index = order[start:end]
+        found[named_configs[k // n], named_studies[k % n]] = (units[index], side_of[index].astype(np.uint8))
+    return found
 
 
 def check_disjoint(studies: Sequence[Units], sides: Mapping[str, Sides]) -> None:
