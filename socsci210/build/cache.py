@@ -1,0 +1,79 @@
+"""What was made of one study, kept on disk so that it is made once.
+
+An entry is keyed by everything that it depends on: study file, crosswalks, the bytes of every file of the deposit, the package's code and
+the libraries that read. It is written beside its place and moved there, so it is complete or absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from ..dataset_folder import file_sha256
+
+_LIBRARIES: Final = ("pyarrow", "numpy", "duckdb", "pyreadstat", "python-docx", "python-calamine", "pydantic")
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
+
+
+def key(study_file: Path, files: Mapping[str, Path]) -> str:
+    """sha256 over everything that an entry depends on.
+
+    Args:
+        study_file: the study.yaml.
+        files: the deposit's files, by the names that the study file gives them.
+    """
+    digest = hashlib.sha256(code_version().encode())
+    digest.update(file_sha256(study_file).encode())
+    for name in sorted(files):
+        digest.update(f"{name}\0{file_sha256(files[name])}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """sha256 over the package's own code, the crosswalks and the versions of the libraries that read deposits."""
+    from ..registry import loaders_folder
+
+    digest = hashlib.sha256()
+    sources = [*_PACKAGE.rglob("*.py"), *(loaders_folder() / "crosswalks").glob("*.yaml")]
+    for name, path in sorted((f"{path.parent.name}/{path.name}", path) for path in sources):
+        digest.update(f"{name}\0{file_sha256(path)}\n".encode())
+    for library in _LIBRARIES:
+        digest.update(f"{library} {version(library)}\n".encode())
+    return digest.hexdigest()
+
+
+def has(folder: Path, entry: str) -> bool:
+    """Whether an entry is there."""
+    return (folder / entry).is_dir()
+
+
+def save(folder: Path, entry: str, tables: Mapping[str, pa.Table]) -> None:
+    """Write an entry; another process that writes the same one at the same time does no harm."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=folder, prefix=".partial-"))
+    try:
+        for name, table in tables.items():
+            with pa.OSFile(str(partial / f"{name}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+        try:
+            partial.replace(folder / entry)
+        except OSError:
+            if not has(folder, entry):
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def load(folder: Path, entry: str, name: str) -> pa.Table:
+    """One table of an entry, mapped from disk, not read into memory."""
+    with pa.memory_map(str(folder / entry / f"{name}.arrow")) as source:
+        return pa.ipc.open_file(source).read_all()

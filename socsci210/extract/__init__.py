@@ -1,0 +1,132 @@
+"""Everything of one study that needs its deposit, read in one isolated process.
+
+The parent sends the study file; the child checks every hash, reads the data file and the quoted documents, evaluates all expressions,
+leaves out people the study file does not keep, and sends back codes. What the codes mean is worked out by `build`, which never opens a
+deposit itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from ..child import run_child
+from ..readers import Block, Column, Document
+from ..study_file import StudyFile
+from .deposit import deposit_folder, hashes
+from .plan import column_of, fills_of, items_of, where_of
+
+__all__ = ["Extract", "column_of", "deposit_folder", "extract", "fills_of", "hashes", "items_of", "where_of"]
+
+_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What a deposit holds of one study.
+
+    Args:
+        table: one row per person kept, in the order of the data file: `row` (place in the file, from 1), `weight` (null without one),
+            `column:NAME` (codes as stored) and `sql:EXPRESSION` (values).
+        columns: labels and declared missing values of every column of the data file.
+        documents: the documents quoted, by their key in `files`.
+        header_texts: cells of a second header row, by column.
+        files: (name, bytes, sha256) of every file of the study.
+        dropped: people left out, by reason.
+    """
+
+    table: pa.Table
+    columns: dict[str, Column]
+    documents: dict[str, Document]
+    header_texts: dict[str, str]
+    files: tuple[tuple[str, int, str], ...]
+    dropped: dict[str, int]
+
+    @property
+    def n_people(self) -> int:
+        """People kept."""
+        return self.table.num_rows
+
+    def codes(self, column: str) -> pa.Array:
+        """The stored codes of a column, one per person."""
+        return _whole(self.table.column(f"column:{column}"))
+
+    def values(self, sql: str) -> pa.Array:
+        """The values of an expression, one per person."""
+        return _whole(self.table.column(f"sql:{sql}"))
+
+    def mask(self, sql: str) -> npt.NDArray[np.bool_]:
+        """Where an expression is true (null counts as false)."""
+        return np.asarray(pc.fill_null(self.values(sql).cast(pa.bool_()), False).to_numpy(zero_copy_only=False))
+
+    def row_numbers(self) -> npt.NDArray[np.int64]:
+        """Place of every person in the data file, from 1 for the first row of data."""
+        return np.asarray(self.table.column("row").to_numpy())
+
+
+def extract(study: StudyFile, deposit: Path, *, scratch: Path | None = None) -> Extract:
+    """Read one study's deposit in an isolated process.
+
+    Args:
+        study: the study file.
+        deposit: the folder that holds its files.
+        scratch: the folder for the table on its way between the processes; default the system's.
+
+    Raises:
+        ReadError: a file is missing, damaged, or not the one the study file names.
+        StudyFileError: a column, block or expression of the study file does not fit the deposit.
+        GateError: the data file is empty, or a person stands in it twice.
+    """
+    deposit = deposit.resolve()
+    payload = {"study": _as_yaml(study), "deposit": str(deposit), "hashes": hashes(study, deposit)}
+    with TemporaryDirectory(dir=scratch, prefix="extract-") as folder:
+        answer = run_child("socsci210.extract.read:read", payload, out=Path(folder), seconds=_SECONDS)
+        with pa.OSFile(f"{folder}/table.arrow") as source:
+            table = pa.ipc.open_file(source).read_all()
+    return Extract(
+        table=table,
+        columns={name: _column(name, found) for name, found in answer["columns"]},
+        documents={key: _document(deposit / study.files[key].file, found) for key, found in answer["documents"].items()},
+        header_texts=answer["header_texts"],
+        files=tuple((name, size, digest) for name, size, digest in answer["files"]),
+        dropped=answer["dropped"],
+    )
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return (
+        column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    )
+
+
+def _as_yaml(study: StudyFile) -> str:
+    """The study file as text. Not JSON, whose keys are always text: 1 and "1" are different codes."""
+    return yaml.safe_dump(_plain(study.model_dump(exclude_unset=True)), allow_unicode=True, sort_keys=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(child) for key, child in value.items()}
+    return [_plain(child) for child in value] if isinstance(value, list | tuple) else value
+
+
+def _column(name: str, found: dict[str, Any]) -> Column:
+    return Column(
+        name=name,
+        label=found["label"],
+        value_labels=dict(found["value_labels"]),
+        missing_values=tuple(found["missing_values"]),
+        missing_ranges=tuple((low, high) for low, high in found["missing_ranges"]),
+    )
+
+
+def _document(path: Path, found: dict[str, Any]) -> Document:
+    return Document(path=path, sha256=found["sha256"], blocks=tuple(Block(id=i, text=text, kind=kind) for i, text, kind in found["blocks"]))
