@@ -13,6 +13,7 @@ Reading is not restricted: a child can read what the user can read, but has no w
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -124,6 +125,12 @@ def _answer(task: str, code: int, stdout: str, stderr: str, limits: dict[str, An
         raise _rebuilt(answer["error"], answer["fields"], answer["message"])
     if answer["exception"] == "MemoryError":
         raise _out_of_memory(task, limits)
+    if answer["errno"] == errno.EFBIG:
+        raise SocSciError(
+            f"the isolated process wrote a file larger than {limits['write'] / 2**30:g} GB",
+            where=task,
+            fix="check that the input is not damaged or crafted, or allow more",
+        )
     raise RuntimeError(f"{task} failed in its isolated process:\n{answer['traceback']}")
 
 
@@ -187,7 +194,7 @@ def _run(task: str, payload: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:
         import traceback  # only where something went wrong: every import lengthens the start
 
-        return {"exception": type(error).__name__, "traceback": traceback.format_exc()}
+        return {"exception": type(error).__name__, "errno": getattr(error, "errno", None), "traceback": traceback.format_exc()}
 
 
 def restrict(out: Path, *, seconds: float, memory: int, write: int) -> None:

@@ -112,7 +112,7 @@ def _hook(root: str) -> Callable[[str, tuple[Any, ...]], None]:
         if isinstance(path, int):
             return True  # an open descriptor: its opening was checked
         name = os.fsdecode(path)
-        if isinstance(folder, int) and folder >= 0:
+        if isinstance(folder, int) and folder >= 0 and not name.startswith("/"):
             name = f"/proc/self/fd/{folder}/{name}"
         real = os.path.realpath(name)
         return real == root or real.startswith(root + os.sep) or real == os.devnull

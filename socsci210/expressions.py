@@ -244,6 +244,7 @@ class _Walk:
     def __init__(self, columns: Collection[str], where: str) -> None:
         self.columns, self.where = columns, where
         self.read: set[str] = set()
+        self.growth = 1
 
     def refusal(self, found: str, fix: str = "") -> ExpressionError:
         return ExpressionError(
@@ -306,3 +307,12 @@ class _Walk:
             raise self.refusal(f"{name}() is called as an aggregate, which reads other rows")
         if any(argument.get("name") for argument in node["arguments"]):
             raise self.refusal(f"{name}() has a named argument")
+        if name in rules.REPLACING and len(node["arguments"]) > 2:
+            self._replacement(name, node["arguments"][2]["expression"])
+
+    def _replacement(self, name: str, argument: dict[str, Any]) -> None:
+        if argument["class"] != "CONSTANT":
+            raise self.refusal(f"{name}() replaces by a computed text", "give the replacement as text in single quotes")
+        self.growth *= len(argument["literal"]["text"]) + 1
+        if self.growth > rules.MAX_GROWTH:
+            raise self.refusal(f"its replacements could make text more than {rules.MAX_GROWTH:,} times longer", "use shorter replacements")

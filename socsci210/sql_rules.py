@@ -11,6 +11,11 @@ from typing import Final
 MAX_LENGTH: Final = 20_000
 """Characters of one expression."""
 
+MAX_GROWTH: Final = 1000
+"""How many times longer the replacements of one expression together may make a text. Nested ones multiply: five of a hundred letters
+each would ask for terabytes, inside one step that cannot be interrupted."""
+REPLACING: Final = frozenset({"replace", "regexp_replace"})
+
 OPERATORS: Final = frozenset(
     {"COMPARE_IN", "COMPARE_NOT_IN", "OPERATOR_NOT", "OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL", "OPERATOR_COALESCE"}
 )

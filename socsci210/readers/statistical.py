@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyreadstat
 
 from ..errors import ReadError
+from .portable import Missing, without_missing
 from .types import Code, Column
 from .typing_rules import check_names, code, refuse_empty, standard, whole_as_integer
 
@@ -59,6 +60,9 @@ def read_statistical(data: bytes, extension: str, where: str, *, encoding: str |
         options["user_missing"] = True
     if encoding is not None and extension != "por":
         options["encoding"] = encoding
+    declared: Missing = {}
+    if extension == "por":
+        data, declared = without_missing(data, where)
     _, meta = _read(data, extension, where, {**options, "metadataonly": True})
     names = check_names(list(meta.column_names), where)
     chunk = max(1, _CELLS_AT_ONCE // len(names))
@@ -71,7 +75,10 @@ def read_statistical(data: bytes, extension: str, where: str, *, encoding: str |
     refuse_empty(table.num_rows, where)
     if meta.number_rows is not None and meta.number_rows not in (-1, table.num_rows):
         raise _damaged(f"its header promises {meta.number_rows} rows, {table.num_rows} are there", where)
-    columns = {name: _column(name, meta, numeric=not pa.types.is_string(table.schema.field(name).type)) for name in names}
+    declared = declared or meta.missing_ranges
+    columns = {
+        name: _column(name, meta, declared.get(name, []), numeric=not pa.types.is_string(table.schema.field(name).type)) for name in names
+    }
     arrays = {name: _finished(table.column(name), columns[name], meta.original_variable_types.get(name), extension) for name in names}
     return pa.table(arrays), columns, meta.file_encoding or encoding
 
@@ -103,7 +110,7 @@ def _array(values: Sequence[Any], name: str, where: str) -> pa.Array:
         return standard(pa.array([None if value is None else str(value) for value in values], pa.string()), name, where)
 
 
-def _column(name: str, meta: Any, *, numeric: bool) -> Column:
+def _column(name: str, meta: Any, missing: Sequence[dict[str, Any]], *, numeric: bool) -> Column:
     labels: dict[Code, str] = {
         code(key): str(label)
         for key, label in meta.variable_value_labels.get(name, {}).items()
@@ -111,7 +118,7 @@ def _column(name: str, meta: Any, *, numeric: bool) -> Column:
     }
     singles: list[Code] = []
     ranges: list[tuple[float, float]] = []
-    for part in meta.missing_ranges.get(name, []):
+    for part in missing:
         low, high = part["lo"], part["hi"]
         if low == high or isinstance(low, str):
             singles += [code(low)] if low == high else [code(low), code(high)]
