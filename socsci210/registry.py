@@ -226,9 +226,8 @@ def _given(folder: Path, origin: str) -> Iterator[StudyEntry]:
 def _folder_of(point: EntryPoint) -> Path:
     value: object = point.load()
     if isinstance(value, ModuleType):
-        if value.__file__ is None:
-            raise StudyFileError(f"module {value.__name__} has no file", fix="add an __init__.py beside the study folders")
-        return Path(value.__file__).parent
+        inside = next(iter(getattr(value, "__path__", ())), None)  # of a package, with or without __init__.py
+        return Path(inside) if inside else Path(str(value.__file__)).parent
     if callable(value):
         value = value()
     if not isinstance(value, str | Path):

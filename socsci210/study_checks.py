@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from .demographics import INTEGER_FIELDS, VOCABULARY
@@ -122,6 +123,13 @@ def _check_stated(study: StudyFile) -> None:
 def _check_files(study: StudyFile) -> None:
     _known(study.data.file, study.files, "file", ("data", "file"))
     for name, file in study.files.items():
+        if not _stays_inside(file.file):
+            raise Misplaced(
+                f"file name {file.file!r} leaves the deposit",
+                ("files", name, "file"),
+                expected="a file in the deposit's folder",
+                fix="write the path from the deposit's folder, with / and without ..",
+            )
         if file.sha256 == "generated" and not study.simulated:
             raise Misplaced("sha256: generated is for simulated studies only", ("files", name, "sha256"), fix="write the file's sha256")
     for quote in study.quotes():
@@ -138,6 +146,11 @@ def _check_files(study: StudyFile) -> None:
                 expected="quotations",
                 fix="quote the deposit, or mark the study own_deposit",
             )
+
+
+def _stays_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and not any(character in name for character in "\\:\0")
 
 
 def _check_binds(study: StudyFile) -> None:

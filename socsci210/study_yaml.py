@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from .errors import StudyFileError
 
 MAX_BYTES: Final = 4_000_000
+MAX_DEPTH: Final = 40  # the C parser builds its tree recursively, and a file of brackets alone would end the process
 MAX_NODES: Final = 200_000  # aliases count each time they are used, so a few lines cannot unfold into gigabytes
 SHOWN: Final = 8  # problems printed before "and N more"
 
@@ -119,6 +120,7 @@ def read_yaml(path: Path) -> Document:
 def _parse(text: str, path: Path) -> Document:
     loader = _Loader(text)
     try:
+        _check_depth(text, path)
         node = loader.get_single_node()
         if node is None or not isinstance(node, yaml.MappingNode):
             raise StudyFileError(
@@ -141,11 +143,21 @@ def _parse(text: str, path: Path) -> Document:
         raise StudyFileError(f"not valid YAML: {error.problem}", where=where, fix="check indentation, quotes and colons there") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date such as 2012-13-45
         raise StudyFileError(f"not valid YAML: {error}", where=str(path), fix="check the value; quote it if it is text") from None
-    except RecursionError:
-        raise StudyFileError("nested too deeply", where=str(path), fix="flatten the file") from None
     finally:
         loader.dispose()
     return Document(path, data, lines)
+
+
+def _check_depth(text: str, path: Path) -> None:
+    """Refuse deep nesting while the file is still a flat stream of events."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise StudyFileError(
+                f"nested more than {MAX_DEPTH} deep", where=f"{path}, line {line}", fix="close brackets, or flatten the file"
+            )
 
 
 def _count(node: yaml.Node, path: Path) -> int:
@@ -211,7 +223,9 @@ def _significant(document: Document, errors: list[ErrorDetails]) -> list[ErrorDe
     for error in errors:
         missing = error["loc"][-1:] if error["type"] == "missing" else ()
         kept.setdefault((*_keys(document.data, error["loc"]), *missing), error)
-    return [kept[keys] for keys in sorted(kept, key=document.line)]
+    # A list whose items fail also counts as too short.
+    hollow = [keys for keys, error in kept.items() if error["type"] == "too_short" and any(k[: len(keys)] == keys != k for k in kept)]
+    return [kept[keys] for keys in sorted(kept, key=document.line) if keys not in hollow]
 
 
 def _explain(model: type[BaseModel], document: Document, error: ErrorDetails) -> StudyFileError:
@@ -240,7 +254,8 @@ def _explain(model: type[BaseModel], document: Document, error: ErrorDetails) ->
     found = f"found {_short(value)}"
     if isinstance(value, bool):
         return StudyFileError(found, where=where, expected=error["msg"], fix="YAML reads yes, no, on and off as true and false: quote them")
-    return StudyFileError(found, where=where, expected=error["msg"], fix="correct the value")
+    fix = "quote it if it is text: YAML reads 12.10 as the number 12.1" if isinstance(value, float) else "correct the value"
+    return StudyFileError(found, where=where, expected=error["msg"], fix=fix)
 
 
 def _keys(data: Any, location: tuple[int | str, ...]) -> tuple[Key, ...]:
@@ -292,5 +307,5 @@ def _members(annotation: Any) -> list[Any]:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = repr(list(value) if isinstance(value, tuple) else value)
     return text if len(text) <= 120 else text[:117] + "..."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .errors import StudyFileError
+from .errors import ReadError, StudyFileError
 from .study_yaml import did_you_mean
 
 if TYPE_CHECKING:
@@ -119,7 +119,10 @@ def describe(quote: Quote, bind: Mapping[str, str | int]) -> str:
 def _source(quote: Quote, sources: Sources, bind: Mapping[str, str | int], where: str) -> str:
     if quote.doc is not None:
         document = sources.documents[quote.doc]
-        return quote.join.join(document.text(bound(str(block), bind)) for block in quote.blocks)
+        try:
+            return quote.join.join(document.text(bound(str(block), bind)) for block in quote.blocks)
+        except ReadError as error:
+            raise StudyFileError(error.found, where=f"{where} ({error.where})", expected=error.expected, fix=error.fix) from None
     if quote.label is not None:
         return _there(_column(sources, bound(quote.label, bind), where).label, "no label", where)
     if quote.value_label is not None:
