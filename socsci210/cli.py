@@ -58,10 +58,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="Seed of the simulated world and of training.")] = 0,
 ) -> None:
     """The whole path in one command: deposits, dataset, trained model, scores, report."""
-    from .demo import run_demo
+    from .demo import COLUMNS, run_demo
 
     result = run_demo(out, deposits=deposits, extra_studies=studies or (), seed=seed, say=console.print)
-    show(result.table, result.columns, title="Test side, convention `stated`: W1 on [0, 1], lower is better")
+    show(result.table, COLUMNS, title="Test side, convention `stated`: W1 on [0, 1], lower is better")
     print(result.report)
 
 

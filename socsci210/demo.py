@@ -1,0 +1,156 @@
+"""The whole path in one call: deposits -> dataset -> trained model -> exact predictions -> scores -> report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+from .dataset_folder import DatasetFolder
+from .errors import SocSciError
+from .schema import SPLIT_CONFIGS, SPLITS
+
+COLUMNS: Final[dict[str, str]] = {
+    "config": "split",
+    "W": "W",
+    "chance": "chance",
+    "noise_floor": "noise floor",
+    "train_lookup": "train lookup",
+    "pooled_oracle": "pooled oracle",
+    "gap_closed": "gap closed",
+    "answer_mass": "answer mass",
+}
+_MARK: Final = "summary.json"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a demo leaves: the page, the figures of `summary.json`, and the dataset and model folders."""
+
+    report: Path
+    summary: dict[str, dict[str, float | None]]
+    dataset: Path
+    model: Path
+    results: list[Path]
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """The summary as rows, in the columns of `COLUMNS`."""
+        return [{"config": config, **figures} for config, figures in self.summary.items()]
+
+
+def run_demo(
+    out: Path,
+    *,
+    deposits: Path | None = None,
+    extra_studies: Sequence[Path] = (),
+    seed: int = 0,
+    overrides: Mapping[str, Any] | None = None,
+    say: Say = print,
+) -> DemoResult:
+    """Run everything into `out`, which is emptied first if an earlier demo wrote it.
+
+    Args:
+        out: folder for deposits, dataset, model, predictions, results, `summary.json` and `report.html`.
+        deposits: real deposits to run on; without it the simulated studies are written and used.
+        extra_studies: folders of further study folders.
+        seed: of the simulated world and of training.
+        overrides: training settings that differ from `train/configs/nano.yaml`.
+        say: called with a line about each step.
+
+    Raises:
+        SocSciError: `out` holds something else, or a step fails.
+    """
+    _empty(out)
+    dataset = _dataset(out, deposits, extra_studies, seed, say)
+    configs = _complete_configs(dataset)
+    model = _train(out, dataset, configs, seed, overrides or {}, say)
+    results = [_scored(out, dataset, model, config, seed, say) for config in configs]
+    return _reported(out, dataset, model, results, say)
+
+
+def _empty(out: Path) -> None:
+    """Makes `out` an empty folder. Only what a demo wrote is ever deleted."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / _MARK).is_file():
+            raise SocSciError(
+                "not empty, and not written by a demo", where=str(out), fix="name another folder with --out, or remove this one"
+            )
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / _MARK).write_text("{}\n", encoding="utf-8")  # so that an interrupted demo can be started again
+
+
+def _dataset(out: Path, deposits: Path | None, extra_studies: Sequence[Path], seed: int, say: Say) -> Path:
+    from .build import build
+    from .load import remember
+    from .registry import Registry
+
+    registry = Registry(extra_studies)
+    if deposits is None:
+        from .simulated import World, write_deposits
+
+        deposits = out / "deposits"
+        say(f"Writing the raw deposits of the simulated studies to {deposits}")
+        write_deposits(World(seed=seed), deposits)
+    ids = registry.with_deposit(deposits)
+    if not ids:
+        raise SocSciError(
+            "no study file fits the deposits there", where=str(deposits), fix="name a folder that holds one folder per deposit"
+        )
+    say(f"Building a dataset from {len(ids)} studies")
+    report = build(ids, deposits=deposits, out=out / "dataset", registry=registry, jobs=2)
+    for study, message in report.failed.items():
+        raise SocSciError(f"study {study} cannot be built: {message}", where=str(deposits))
+    remember(out / "dataset")
+    return out / "dataset"
+
+
+def _complete_configs(dataset: Path) -> list[str]:
+    """The split configs with rows to train on and rows to test; a handful of studies may not fill all four."""
+    folder = DatasetFolder(dataset)
+    return [config for config in SPLIT_CONFIGS if all(folder.files(config, split) for split in (SPLITS[0], SPLITS[-1]))]
+
+
+def _train(out: Path, dataset: Path, configs: list[str], seed: int, overrides: Mapping[str, Any], say: Say) -> Path:
+    from socsci210.train.config import read_config, resolve
+    from socsci210.train.loop import train
+
+    with as_file(files("socsci210.train") / "configs" / "nano.yaml") as path:
+        given = read_config(path).config.model_dump()
+    settings = {**given, "dataset": str(dataset), "output": str(out / "model"), "train_on": configs, "seed": seed, **overrides}
+    limit = f", for at most {settings['max_minutes']:g} minutes" if settings["max_minutes"] else ""
+    say(f"Training a small model on rows that stand on the train side of {', '.join(configs)}{limit}")
+    return Path(train(resolve(settings, where="demo")))
+
+
+def _scored(out: Path, dataset: Path, model: Path, config: str, seed: int, say: Say) -> Path:
+    from .predict import predict
+    from .score import score
+
+    say(f"Predicting and scoring the test side of {config}")
+    predictions = out / "predictions" / f"{config}.parquet"
+    template = json.loads((model / "run_record.json").read_text(encoding="utf-8"))["template"]
+    predict(engine="transformers", model=str(model), template=template, dataset=dataset, config=config, out=predictions, seed=seed)
+    target = out / "results" / f"{config}.json"
+    score([predictions], dataset, seed=seed).write_json(target)
+    return target
+
+
+def _reported(out: Path, dataset: Path, model: Path, results: list[Path], say: Say) -> DemoResult:
+    from .report import report
+    from .results import Results
+    from .score import summary
+
+    figures = {config: row for path in results for config, row in summary(Results.read_json(path)).items()}
+    draft = out / f"{_MARK}.draft"
+    draft.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    draft.replace(out / _MARK)
+    page = report(results, out / "report.html")
+    say(f"Figures: {out / _MARK}. Report: {page}")
+    return DemoResult(report=page, summary=figures, dataset=dataset, model=model, results=results)
