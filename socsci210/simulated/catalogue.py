@@ -107,7 +107,7 @@ _ALL: Final = (
             Question("trust_company", "trust", "Q5"),
             Question("chance_leaks", "chance", "Q6"),
         ),
-        panel="long",
+        panel="mid",
         condition_columns=("TREAT",),
         refused=-8,
         dont_know=-9,

@@ -17,10 +17,10 @@ Floats = NDArray[np.float64]
 PANELS: Final[dict[str, tuple[str, ...]]] = {
     "long": ("AGE", "GENDER", "EDUC", "EMPLOY", "MARITAL", "HOUSING", "HOME_TYPE", "STATE", "METRO", "INCOME", "INTERNET", "HHSIZE",
              "PARTYID7", "IDEO", "PHONESERVICE"),
-    "mid": ("AGE", "GENDER", "EDUC", "MARITAL", "STATE", "INCOME", "PARTYID7", "IDEO"),
-    "short": ("AGE", "RACE", "EDUC", "INCOME", "HHSIZE", "PARTYID7", "IDEO"),
+    "mid": ("AGE", "GENDER", "EDUC", "STATE", "PARTYID7", "IDEO"),
+    "short": ("AGE", "RACE", "EDUC", "INCOME", "PARTYID7"),
 }  # fmt: skip
-"""Which columns a panel delivers: real panels carry between 6 and 15 of the 16 fields, and never gender with ethnicity."""
+"""Which columns a panel delivers: real panels carry between 5 and 15 of the 16 fields, and never gender with ethnicity."""
 
 SEVEN_POINT: Final = (1, 3, 4, 5, 6, 7, 9)  # the ideology codes of panels with seven steps
 FIVE_POINT: Final = (2, 4, 5, 6, 8)  # and of those with five; 10 declined to answer
