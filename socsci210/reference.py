@@ -1,0 +1,106 @@
+"""Reference points and uncertainty: what a mean over studies is worth, how much of the gap is closed, and whether arms are told apart."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .results import Estimate, GapClosed, Sensitivity
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+BOOTSTRAP_DRAWS: Final = 1000
+PERMUTATIONS: Final = 2000
+MIN_STUDIES: Final = 10  # fewer give no interval
+
+
+def resamples(n: int, draws: int, seed: int) -> Ints:
+    """Indices of `draws` resamples of n studies (or outcomes), shape (draws, n). One seed gives one set: comparisons stay paired."""
+    return np.random.default_rng(seed).integers(0, n, (draws, n))
+
+
+def estimate(values: Floats, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> Estimate:
+    """Mean over studies with its 95 % interval: studies are resampled, people are not (that would bias a distance upward).
+
+    Args:
+        values: one per study; under `MIN_STUDIES` of them, they are given instead of an interval.
+    """
+    point = float(values.mean())
+    if len(values) < MIN_STUDIES:
+        return Estimate(point=point, interval=None, values=tuple(values.tolist()))
+    means = values[resamples(len(values), draws, seed)].mean(axis=1)
+    return Estimate(point=point, interval=_percentiles(means), values=None)
+
+
+def gap_closed(chance: Floats, model: Floats, floor: Floats, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> GapClosed:
+    """(chance - model) / (chance - noise floor) as a ratio of means; refused where the denominator is under two standard errors.
+
+    Args:
+        chance, model, floor: one value per study, in the same order (for a single study: per cell).
+    """
+    room = chance - floor
+    if len(room) < 2:
+        return GapClosed(value=None, interval=None, refused="one value only: the standard error of chance - noise floor is not known")
+    error = float(room.std(ddof=1) / np.sqrt(len(room)))
+    if room.mean() <= 0 or room.mean() < 2 * error:
+        found = f"chance - noise floor is {room.mean():.4f}, its standard error {error:.4f}"
+        return GapClosed(value=None, interval=None, refused=f"{found}: under two standard errors, the ratio would be noise")
+    value = float((chance - model).mean() / room.mean())
+    if len(room) < MIN_STUDIES:
+        return GapClosed(value=value, interval=None, refused=None)
+    index = resamples(len(room), draws, seed)
+    ratios = (chance - model)[index].mean(axis=1) / room[index].mean(axis=1)
+    return GapClosed(value=value, interval=_percentiles(ratios), refused=None)
+
+
+def sensitivity(
+    outcome: Ints, model: Floats, human: Floats, *, permutations: int = PERMUTATIONS, draws: int = BOOTSTRAP_DRAWS, seed: int = 0
+) -> Sensitivity:
+    """Correlation of the model's and people's cell means, both centred within their outcome, over all outcomes together.
+
+    Outcomes with a single scored condition say nothing and are left out. The p value is the share of permutations of the model's
+    conditions within outcomes that correlate at least as well; the interval resamples outcomes.
+
+    Args:
+        outcome: code of each cell's outcome (study, outcome, scale), shape (cells,).
+        model, human: mean position on [0, 1] of each cell.
+    """
+    _, code, n = np.unique(outcome, return_inverse=True, return_counts=True)
+    several = n[code] > 1
+    if not several.any():
+        return _no_sensitivity("no outcome has two scored conditions in this split", 0, 0)
+    _, code, n = np.unique(code[several], return_inverse=True, return_counts=True)
+    order = np.argsort(code, kind="stable")
+    code = code[order]
+    m, h = (_centred(side[several][order], code, n) for side in (model, human))
+    if m @ m < 1e-20 or h @ h < 1e-20:
+        side = "model" if m @ m < 1e-20 else "people"
+        return _no_sensitivity(f"the mean answers of the {side} do not differ between conditions", len(n), len(m))
+    r = float(m @ h / np.sqrt((m @ m) * (h @ h)))
+    rng = np.random.default_rng(seed)
+    keys = rng.random((permutations, len(m))) + code  # sorting them shuffles within outcomes
+    shuffled = m[np.argsort(keys, axis=1)] @ h
+    p = float((1 + np.count_nonzero(shuffled >= m @ h - 1e-12)) / (1 + permutations))
+    products = np.stack([np.bincount(code, weights=w) for w in (m * h, m * m, h * h)], axis=1)
+    index = resamples(len(n), draws, seed)
+    sums = products[index].sum(axis=1)
+    spread = np.sqrt(sums[:, 1] * sums[:, 2])
+    ratios = sums[spread > 0, 0] / spread[spread > 0]
+    interval = _percentiles(ratios) if len(n) >= MIN_STUDIES and len(ratios) else None
+    return Sensitivity(r=r, p=p, slope=float(m @ h / (m @ m)), interval=interval, n_outcomes=len(n), n_cells=len(m), refused=None)
+
+
+def _no_sensitivity(why: str, n_outcomes: int, n_cells: int) -> Sensitivity:
+    return Sensitivity(r=None, p=None, slope=None, interval=None, n_outcomes=n_outcomes, n_cells=n_cells, refused=why)
+
+
+def _centred(values: Floats, code: Ints, n: Ints) -> Floats:
+    out: Floats = values - (np.bincount(code, weights=values) / n)[code]
+    return out
+
+
+def _percentiles(values: Floats) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)

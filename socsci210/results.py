@@ -1,0 +1,303 @@
+"""The results file: a typed, versioned record of what was scored, how, and what came out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from .errors import DatasetError
+from .schema import Many
+
+FORMAT: Final = 1
+Convention = Literal["stated", "published"]
+
+
+def _finite(value: object) -> object:
+    """JSON has no nan: what could not be computed is null."""
+    return None if isinstance(value, float) and value != value else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+Figure = Annotated[float, BeforeValidator(_finite)]  # a nan here is a mistake, and refused
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Estimate(_Part):
+    """A mean over studies.
+
+    `interval` is the 95 % bootstrap interval over studies; under 10 studies there is none and `values` holds the values instead.
+    """
+
+    point: Figure
+    interval: Many[float] | None
+    values: Many[float] | None
+
+
+class GapClosed(_Part):
+    """(chance - W) / (chance - noise floor), a ratio of means over studies; `refused` says why there is none."""
+
+    value: Number
+    interval: Many[float] | None
+    refused: str | None
+
+
+class StudyScore(_Part):
+    """One study under one convention: means over its scored cells."""
+
+    study_id: str
+    n_cells: int
+    n_rows: int
+    W: Figure
+    chance: Figure
+    noise_floor: Figure
+    train_lookup: Number
+    pooled_oracle: Number
+    answer_mass: Number
+
+
+class Score(_Part):
+    """All of one convention. Every distance is on [0, 1], lower is better, and averaged over cells, then studies.
+
+    `noise_floor` fits the kind of predictions: `noise_floor_kind` says whether it is for distributions or for draws; the other is
+    beside it as `noise_floor_distributions` or `noise_floor_draws`.
+    """
+
+    convention: Convention
+    decoding: str
+    W: Estimate
+    chance: Figure
+    chance_draws: Figure
+    noise_floor: Figure
+    noise_floor_kind: Literal["distributions", "draws"]
+    noise_floor_distributions: Figure
+    noise_floor_draws: Figure
+    train_lookup: Number
+    pooled_oracle: Number
+    gap_closed: GapClosed
+    n_studies: int
+    n_cells: int
+    not_scored: dict[str, int]
+    """Cells that this convention does not score, by reason."""
+    per_study: Many[StudyScore]
+
+
+class WeightedScore(_Part):
+    """Convention `stated` over the weighted studies only, the same weights on both sides."""
+
+    W: Estimate
+    chance: Figure
+    n_studies: int
+    n_cells: int
+    n_rows: int
+    effective_n: Figure
+    """Sum over cells of (sum of weights)^2 / sum of squared weights."""
+
+
+class AnswerMass(_Part):
+    """Probability on allowed answers before normalising: mean over rows, then studies. `flagged`: below 0.9."""
+
+    mean: Figure
+    lowest_study: str
+    lowest: Figure
+    flagged: bool
+
+
+class Coverage(_Part):
+    """What the predictions cover of the split."""
+
+    rows_in_split: int
+    rows_predicted: int
+    left_out: dict[str, int]
+    """Rows without a prediction, by reason."""
+    rows_parsed: int
+    parse_rate: Figure
+    off_scale: int
+    """Point predictions off the scale, clipped to its nearer end."""
+
+
+class Sensitivity(_Part):
+    """Does the model know which arm moves people? Correlation within outcome of centred cell means; W alone cannot show this.
+
+    `refused` says why there is no correlation. `p` is one-sided, by permutation of the conditions within outcomes.
+    """
+
+    r: Number
+    p: Number
+    slope: Number
+    interval: Many[float] | None
+    n_outcomes: int
+    n_cells: int
+    refused: str | None
+
+
+class Parity(_Part):
+    """One attribute, averaged over the studies that carry it; `_null` is the mean gap over shuffled labels, `_net` the difference."""
+
+    attribute: str
+    n_studies: int
+    n_groups_left_out: int
+    accuracy_gap: Figure
+    accuracy_gap_null: Figure
+    accuracy_gap_net: Figure
+    response_gap: Figure
+    response_gap_null: Figure
+    response_gap_net: Figure
+    human_gap: Figure
+    human_gap_null: Figure
+    human_gap_net: Figure
+    excess: Figure
+    excess_net: Figure
+
+
+class CellExample(_Part):
+    """Human and model distribution of one cell on one scale, chosen by the stated `rule`."""
+
+    rule: str
+    study_id: str
+    condition_num: int
+    task_num: int
+    condition: str
+    question: str
+    simulated: bool
+    support: Many[int]
+    labels: dict[int, str]
+    human: Many[float]
+    model: Many[float]
+    n: int
+    W: Figure
+    chance: Figure
+    noise_floor: Figure
+
+
+class Run(_Part):
+    """One model (or control) on one split of one configuration."""
+
+    config: str
+    split: str
+    engine: str
+    model: str | None
+    revision: str | None
+    template: str | None
+    template_hash: str | None
+    seed: int | None
+    limit_cell: int | None
+    training: dict[str, Any] | None
+    held_out: bool | None
+    """Whether the model's own run record says that this split was held out of its training; None where there is no record."""
+    coverage: Coverage
+    answer_mass: AnswerMass | None
+    stated: Score | None
+    published: Score | None
+    weighted: WeightedScore | None
+    sensitivity: Sensitivity
+    parity: Many[Parity]
+    examples: Many[CellExample]
+
+    def score(self, convention: Convention) -> Score | None:
+        """The score under a convention; None where it scores no cell."""
+        return self.stated if convention == "stated" else self.published
+
+
+class Dataset(_Part):
+    """What was scored against."""
+
+    fingerprint: str
+    n_studies: int
+    n_simulated: int
+    studies: dict[str, str]
+    """Title of every scored study."""
+    sources: dict[str, str]
+    """Address of every scored study's source."""
+
+
+class Results(_Part):
+    """A results file."""
+
+    format: Literal[1]
+    version: str
+    versions: dict[str, str]
+    seed: int
+    bootstrap_draws: int
+    permutations: int
+    shuffles: int
+    dataset: Dataset
+    runs: Many[Run]
+
+    def write_json(self, path: str | Path) -> Path:
+        """Write the file whole or not at all."""
+        out = Path(path)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = out.with_name(out.name + ".tmp")
+        temporary.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        temporary.replace(out)
+        return out
+
+    @classmethod
+    def read_json(cls, path: str | Path) -> Results:
+        """Read a results file.
+
+        Raises:
+            DatasetError: no such file, another format, or not what this version writes.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            found = json.loads(text)
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"does not read ({error})", where=str(path), fix="run socsci210 score again") from error
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            form = found.get("format") if isinstance(found, dict) else None
+            raise DatasetError(f"format {form!r}", where=str(path), expected=f"results of format {FORMAT}", fix="run socsci210 score again")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise DatasetError(f"{key}: {first['msg']}", where=str(path), fix="run socsci210 score again") from error
+
+
+def summary(results: Results) -> dict[str, dict[str, float | None]]:
+    """The figures of convention `stated` by configuration; a second run of a configuration is named after its model or engine."""
+    out: dict[str, dict[str, float | None]] = {}
+    for run in results.runs:
+        name = run.config if run.config not in out else f"{run.config} ({run.model or run.engine}, {run.split})"
+        score = run.stated
+        out[name] = {
+            "W": score.W.point if score else None,
+            "chance": score.chance if score else None,
+            "noise_floor": score.noise_floor if score else None,
+            "train_lookup": score.train_lookup if score else None,
+            "pooled_oracle": score.pooled_oracle if score else None,
+            "gap_closed": score.gap_closed.value if score else None,
+            "answer_mass": run.answer_mass.mean if run.answer_mass else None,
+        }
+    return out
+
+
+def score_table(results: Results) -> list[dict[str, Any]]:
+    """One row for each run and convention, for tables."""
+    return [
+        {
+            "config": run.config,
+            "split": run.split,
+            "model": run.model or run.engine,
+            "convention": score.convention,
+            "W": score.W.point,
+            "chance": score.chance,
+            "noise_floor": score.noise_floor,
+            "train_lookup": score.train_lookup,
+            "pooled_oracle": score.pooled_oracle,
+            "gap_closed": score.gap_closed.value,
+            "answer_mass": run.answer_mass.mean if run.answer_mass else None,
+            "n_studies": score.n_studies,
+            "n_cells": score.n_cells,
+        }
+        for run in results.runs
+        for score in (run.stated, run.published)
+        if score
+    ]

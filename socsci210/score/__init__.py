@@ -1,0 +1,187 @@
+"""Score predictions against people: one function, every figure with its reference points (definitions: the README's table of scores)."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..dataset_folder import DatasetFolder
+from ..metrics.socsci210.cells import Answers, Cells, Floats, Ints, Mass, cells_of, predicted
+from ..reference import BOOTSTRAP_DRAWS, PERMUTATIONS
+from ..results import FORMAT, AnswerMass, Coverage, Dataset, Results, Run, score_table, summary
+from ..schema import MAX_ENUMERATED
+from .conventions import CONTROL_NAMES, Scored, convention_score, study_mass, weighted_score
+from .people import SHUFFLES, condition_sensitivity, examples, parity
+from .predictions import PredictionFiles, Predictions, group_files, read_predictions
+from .split import Split, read_split, training_range
+
+__all__ = ["Results", "score", "score_table", "summary"]
+MASS_FLAG = 0.9  # a lower mean answer mass is flagged
+
+
+def score(predictions: Sequence[Path], dataset: Path, *, controls: bool = True, seed: int = 0) -> Results:
+    """Score prediction files. Files of one run (its shards) are scored together; each run becomes one entry of the results.
+
+    Args:
+        predictions: files that `predict` wrote, or others with the same columns and metadata.
+        dataset: the dataset folder they were made for.
+        controls: compute train_lookup and pooled_oracle beside each score.
+        seed: of every resampling.
+
+    Raises:
+        DatasetError: a file that is unfinished, made for another dataset, or holds rows that are duplicated, unknown or missing,
+            probabilities that are nan or do not sum to 1, or a support that is not the scale. The message counts and names them.
+    """
+    folder = DatasetFolder(dataset)
+    splits: dict[tuple[str, str], Split] = {}
+    runs: list[Run] = []
+    for files in group_files(predictions, folder.fingerprint):
+        key = (str(files.metadata["config"]), str(files.metadata["split"]))
+        if key not in splits:
+            splits = {key: read_split(folder, *key)}  # one split in memory at a time
+        runs.append(_run(files, splits[key], folder, controls, seed))
+    return Results(
+        format=FORMAT,
+        version=version("socsci210"),
+        versions={"python": platform.python_version(), "numpy": np.__version__, "pyarrow": pa.__version__},
+        seed=seed,
+        bootstrap_draws=BOOTSTRAP_DRAWS,
+        permutations=PERMUTATIONS,
+        shuffles=SHUFFLES,
+        dataset=_dataset(folder, runs),
+        runs=tuple(runs),
+    )
+
+
+def _run(files: PredictionFiles, split: Split, folder: DatasetFolder, controls: bool, seed: int) -> Run:
+    found = read_predictions(files, split.rows, split.scale)
+    scored = _scored(found, split, folder, controls)
+    about = files.metadata
+    training = about.get("training")
+    return Run(
+        config=about["config"],
+        split=about["split"],
+        engine=about["engine"],
+        **{name: about.get(name) for name in ("model", "revision", "template", "template_hash", "seed", "limit_cell")},
+        training=training,
+        held_out=_held_out(training, folder.fingerprint, about["config"], about["split"]),
+        coverage=_coverage(found, split),
+        answer_mass=_answer_mass(scored),
+        stated=convention_score(scored, "stated", draws=BOOTSTRAP_DRAWS, seed=seed),
+        published=convention_score(scored, "published", draws=BOOTSTRAP_DRAWS, seed=seed),
+        weighted=weighted_score(scored, draws=BOOTSTRAP_DRAWS, seed=seed),
+        sensitivity=condition_sensitivity(scored, permutations=PERMUTATIONS, draws=BOOTSTRAP_DRAWS, seed=seed),
+        parity=parity(scored, shuffles=SHUFFLES, seed=seed),
+        examples=examples(scored, folder),
+    )
+
+
+def _scored(found: Predictions, split: Split, folder: DatasetFolder, controls: bool) -> Scored:
+    """Keep the sub-cells that have a prediction, with all their people."""
+    everything = _cells(split)
+    has = np.bincount(everything.code[found.row], minlength=everything.n_sub) > 0
+    keep = np.flatnonzero(has[everything.code])
+    some = split.take(keep) if len(keep) < len(split.study) else split
+    place = np.full(len(split.study), -1)
+    place[keep] = np.arange(len(keep))
+    cells = _cells(some)
+    open_ended = np.flatnonzero(~cells.bounded)
+    low, high = np.full(cells.n_sub, np.nan), np.full(cells.n_sub, np.nan)
+    at = (cells.study[open_ended], cells.condition[open_ended], cells.task[open_ended])
+    config = str(found.files.metadata["config"])
+    low[open_ended], high[open_ended] = training_range(folder, config, some, *at)
+    masses = _controls(some, cells, folder, config) if controls and config != "all" else {}
+    is_control = found.files.metadata["engine"] in ("uniform", *CONTROL_NAMES)
+    return Scored(some, cells, place[found.row], found, low, high, masses, is_control)
+
+
+def _cells(split: Split) -> Cells:
+    return cells_of(split.study, split.condition, split.task, split.scale.low, split.scale.high, split.scale.step)
+
+
+def _controls(split: Split, cells: Cells, folder: DatasetFolder, config: str) -> dict[str, Mass]:
+    """The control distributions of every bounded sub-cell: they are the same for all its rows, so one row stands for all."""
+    from ..predict.controls import control_predictor
+
+    first = np.full(cells.n_sub, -1)
+    first[cells.code[::-1]] = np.arange(len(cells.code))[::-1]
+    bounded = np.flatnonzero(cells.bounded)
+    if not len(bounded):
+        return {}
+    rows = split.rows.take(pa.array(first[bounded]))
+    out: dict[str, Mass] = {}
+    for name in CONTROL_NAMES:
+        table = control_predictor(name, folder, config, rows)(np.arange(len(bounded)))
+        out[name] = predicted(cells, bounded, _answers(table), cells.n[bounded].astype(np.float64))
+    return out
+
+
+def _answers(table: pa.Table) -> Answers:
+    support, probabilities = (table.column(name).combine_chunks() for name in ("support", "probabilities"))
+    sizes: Ints = support.value_lengths().to_numpy().astype(np.int64)
+    values: Floats = support.flatten().to_numpy().astype(np.float64)
+    return Answers(np.concatenate([[0], np.cumsum(sizes)]), values, probabilities.flatten().to_numpy())
+
+
+def _coverage(found: Predictions, split: Split) -> Coverage:
+    missing = np.ones(len(split.study), np.bool_)
+    missing[found.row] = False
+    size = split.scale.size
+    reasons = {
+        "scale without bounds": missing & (size == 0),
+        f"more than {MAX_ENUMERATED} possible answers": missing & (size > MAX_ENUMERATED),
+        "not sampled from its cell": missing & (size > 0) & (size <= MAX_ENUMERATED),
+    }
+    left_out = {reason: int(which.sum()) for reason, which in reasons.items() if which.any()}
+    if found.unparsed:
+        left_out["unparsed prediction"] = found.unparsed
+    answered = len(found.row)
+    low, high = split.scale.low[found.row], split.scale.high[found.row]
+    off = 0
+    if found.kind == "draws":
+        off = int(((found.answers.value < low) | (found.answers.value > high)).sum())
+    return Coverage(
+        rows_in_split=len(split.study),
+        rows_predicted=answered,
+        left_out=left_out,
+        rows_parsed=answered,
+        parse_rate=answered / (answered + found.unparsed),
+        off_scale=off,
+    )
+
+
+def _answer_mass(scored: Scored) -> AnswerMass | None:
+    mass = study_mass(scored)
+    if mass is None:
+        return None
+    known = np.flatnonzero(np.isfinite(mass))
+    worst = int(known[np.argmin(mass[known])])
+    mean = float(mass[known].mean())
+    return AnswerMass(mean=mean, lowest_study=scored.split.studies[worst], lowest=float(mass[worst]), flagged=mean < MASS_FLAG)
+
+
+def _held_out(training: dict[str, Any] | None, fingerprint: str, config: str, split: str) -> bool | None:
+    """Training reads the train side of every configuration it names; so a split of those is held out, another is not known to be."""
+    if training is None or training.get("dataset_fingerprint") != fingerprint:
+        return None
+    return split != "train" and config in (training.get("train_on") or ())
+
+
+def _dataset(folder: DatasetFolder, runs: list[Run]) -> Dataset:
+    scored = {study.study_id for run in runs for one in (run.stated, run.published) if one for study in one.per_study}
+    found = [
+        row for row in folder.table("studies", ["study_id", "title", "source_url", "simulated"]).to_pylist() if row["study_id"] in scored
+    ]
+    return Dataset(
+        fingerprint=folder.fingerprint,
+        n_studies=len(found),
+        n_simulated=sum(bool(row["simulated"]) for row in found),
+        studies={row["study_id"]: row["title"] for row in found},
+        sources={row["study_id"]: row["source_url"] for row in found},
+    )
