@@ -63,9 +63,7 @@ def _conditions(study: StudyFile, rows: Rows) -> pa.Table:
     answered = np.bincount(rows.condition, minlength=len(study.conditions))
     records = []
     for place, condition in enumerate(study.conditions):
-        missing = [
-            {"task_num": task, "reason": reason, "n": n} for (arm, task, reason), n in sorted(rows.missing.items()) if arm == place
-        ]
+        missing = [{"task_num": task, "reason": reason, "n": n} for (arm, task, reason), n in sorted(rows.missing.items()) if arm == place]
         records.append(
             {
                 "study_id": study.id,
@@ -86,7 +84,9 @@ def _conditions(study: StudyFile, rows: Rows) -> pa.Table:
 
 def _outcomes(study: StudyFile, rows: Rows) -> pa.Table:
     shape = tuple(np.max([[*cell] for cell in rows.cells], axis=0) + 1)
-    answered = np.bincount(np.ravel_multi_index((rows.condition, rows.task, rows.item), shape), minlength=int(np.prod(shape))).reshape(shape)
+    answered = np.bincount(np.ravel_multi_index((rows.condition, rows.task, rows.item), shape), minlength=int(np.prod(shape))).reshape(
+        shape
+    )
     records = []
     for cell in sorted(rows.cells, key=lambda cell: (cell[1], cell[0], cell[2])):
         condition, task, item = cell

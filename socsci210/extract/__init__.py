@@ -21,10 +21,10 @@ import yaml
 from ..child import run_child
 from ..readers import Block, Column, Document
 from ..study_file import StudyFile
-from .deposit import deposit_folder, hashes
+from .deposit import deposit_folder, file_in, hashes
 from .plan import column_of, fills_of, items_of, where_of
 
-__all__ = ["Extract", "column_of", "deposit_folder", "extract", "fills_of", "hashes", "items_of", "where_of"]
+__all__ = ["Extract", "column_of", "deposit_folder", "extract", "file_in", "fills_of", "hashes", "items_of", "where_of"]
 
 _SECONDS = 300.0
 

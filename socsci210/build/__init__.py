@@ -1,0 +1,190 @@
+"""Build: study files and their deposits become a dataset folder, complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ..dataset_folder import MANIFEST
+from ..errors import DatasetError, SocSciError
+from ..registry import Registry
+from .one import disk_errors, make_study
+from .write import Entry, write_dataset
+
+__all__ = ["BuildReport", "build", "validate"]
+
+Step = Callable[[int, int, str], None]
+"""Called with (steps done, steps in all, what was done)."""
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did.
+
+    Args:
+        path: the dataset folder; None where nothing was written.
+        built: ids of the studies in it.
+        failed: study id -> message, for those left out.
+        manifest: what stands in its dataset.json (fingerprint, rows, overlaps).
+    """
+
+    path: Path | None
+    built: tuple[str, ...]
+    failed: dict[str, str]
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+def build(
+    ids: Sequence[str],
+    *,
+    deposits: Path,
+    out: Path,
+    registry: Registry,
+    jobs: int = 1,
+    cache: Path | None = None,
+    progress: Step | None = None,
+) -> BuildReport:
+    """Build a dataset folder from studies.
+
+    The folder is written beside `out` and moved there when it is complete, so `out` is at every moment the old dataset, absent, or the
+    new one. The same input gives the same bytes, whatever `jobs` and whatever the cache held.
+
+    Args:
+        ids: the studies, in any order.
+        deposits: folder that holds one folder per deposit.
+        out: the dataset folder; an older dataset there is replaced.
+        registry: where study files are found.
+        jobs: studies read at the same time.
+        cache: folder that keeps what was made of each study for the next build; default: nothing is kept.
+        progress: called after every step; default: a progress bar on a terminal.
+
+    Returns:
+        What was built, and what was left out and why.
+
+    Raises:
+        DatasetError: `out` is something else than a dataset, or cannot be written.
+    """
+    ids = sorted(set(ids))
+    _check_target(out)
+    with _progress(progress, 2 * len(ids)) as step, _workshop(out) as (new, scratch):
+        entries, errors = _make_all(ids, deposits, registry, jobs, cache or scratch, step)
+        failed = {study: str(error) for study, error in errors.items()}
+        if not entries:
+            return BuildReport(None, (), failed)
+        left_out = {study: f"{type(error).__name__}: {error.found}" for study, error in errors.items()}
+        with disk_errors(out):
+            manifest = write_dataset(
+                entries, new, left_out=left_out, package_version=version("socsci210"), jobs=jobs, step=lambda study: step(f"wrote {study}")
+            )
+            _move(new, out)
+    return BuildReport(out, tuple(entry.study for entry in entries), failed, manifest)
+
+
+def validate(ids: Sequence[str], *, deposits: Path, registry: Registry, jobs: int = 1, progress: Step | None = None) -> BuildReport:
+    """Put studies through every gate without writing a dataset."""
+    ids = sorted(set(ids))
+    with _progress(progress, len(ids)) as step, tempfile.TemporaryDirectory(prefix="socsci210-") as scratch:
+        entries, errors = _make_all(ids, deposits, registry, jobs, Path(scratch), step)
+    return BuildReport(None, tuple(entry.study for entry in entries), {study: str(error) for study, error in errors.items()})
+
+
+def _make_all(
+    ids: Sequence[str], deposits: Path, registry: Registry, jobs: int, folder: Path, step: Callable[[str], None]
+) -> tuple[list[Entry], dict[str, SocSciError]]:
+    """Every study that passes, and the errors of the others."""
+
+    def make(study: str) -> Entry | SocSciError:
+        try:
+            found: Entry | SocSciError = Entry(study, folder, make_study(study, registry=registry, deposits=deposits, folder=folder))
+        except SocSciError as error:
+            found = error
+        step(f"read {study}")
+        return found
+
+    # The work is done in child processes and in libraries that let other threads run, so threads are enough.
+    with ThreadPoolExecutor(jobs) as pool:
+        found = dict(zip(ids, pool.map(make, ids), strict=True))
+    errors = {study: made for study, made in found.items() if isinstance(made, SocSciError)}
+    return [made for made in found.values() if isinstance(made, Entry)], errors
+
+
+# --- the folder, complete or absent --------------------------------------------------------------------------------------------------
+
+
+def _check_target(out: Path) -> None:
+    if out.is_symlink() or out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()):
+        raise DatasetError(
+            "it exists and is not a dataset folder",
+            where=str(out),
+            expected="a new or empty folder, or a dataset to replace",
+            fix="choose another --out",
+        )
+
+
+@contextmanager
+def _workshop(out: Path) -> Iterator[tuple[Path, Path]]:
+    """An empty folder beside `out` for the new dataset and one for work in progress, removed at the end whatever happens.
+
+    What an earlier build left when it was killed is removed first.
+    """
+    prefix = f".{out.name}.partial-"
+    with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for stale in sorted(out.parent.glob(f"{prefix}*")):
+            if not _alive(stale.name.removeprefix(prefix)):
+                shutil.rmtree(stale, ignore_errors=True)
+        folder = out.parent / f"{prefix}{os.getpid()}"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "new").mkdir(parents=True)
+    try:
+        yield folder / "new", folder / "studies"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(process: str) -> bool:
+    """Whether another process of this number runs."""
+    if not process.isdecimal() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _move(new: Path, out: Path) -> None:
+    if out.is_dir():
+        out.replace(new.parent / "old")
+    new.replace(out)
+
+
+@contextmanager
+def _progress(given: Step | None, total: int) -> Iterator[Callable[[str], None]]:
+    """A function to call after every step."""
+    if given is not None:
+        done = iter(range(1, total + 1))
+        yield lambda what: given(next(done), total, what)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("build", total=total)
+        yield partial(_advance, bar, task)
+
+
+def _advance(bar: Progress, task: Any, what: str) -> None:
+    bar.update(task, advance=1, description=what)

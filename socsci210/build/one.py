@@ -1,0 +1,87 @@
+"""One study, from its study file to everything the dataset holds of it, or to an error that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ..dataset_folder import file_sha256
+from ..errors import DatasetError
+from ..extract import deposit_folder, extract, file_in
+from ..registry import Registry
+from . import cache
+from .gates import check_deposit, check_study
+from .rows import Rows, make_rows, scale_bounds
+from .tables import make_tables
+
+ROWS = "rows"  # name of the row table in an entry; the others are those of schema.TABLES
+TRUNCATED = "text_truncated"
+
+
+def make_study(study_id: str, *, registry: Registry, deposits: Path, folder: Path) -> str:
+    """Put everything of one study into a cache folder, unless it is there.
+
+    Returns:
+        The name of its entry.
+
+    Raises:
+        SocSciError: whatever is wrong with the study file, its deposit or what came of them.
+    """
+    entry = registry.get(study_id)
+    study = entry.load()
+    deposit = deposit_folder(study, deposits)
+    study_file = entry.folder / "study.yaml"
+    files = {file.file: file_in(deposit, file.file, where=f"{study.id}: files.{key}") for key, file in study.files.items()}
+    if (deposit / "MANIFEST.json").is_file():
+        files["MANIFEST.json"] = deposit / "MANIFEST.json"
+    name = f"{study.id}-{cache.key(study_file, files)[:32]}"
+    if cache.has(folder, name):
+        return name
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        found = extract(study, deposit, scratch=folder)
+        check_deposit(study, found)
+        rows = make_rows(study, found)
+        tables = make_tables(study, file_sha256(study_file), found, rows)
+        check_study(study, found, rows, tables)
+        flags = [TRUNCATED] if study.text_status == "truncated" else []
+        cache.save(folder, name, {ROWS: _core(rows, flags), **tables})
+    return name
+
+
+def _core(rows: Rows, flags: list[str]) -> pa.Table:
+    """The rows without what can be looked up: the persona and the weight of a person, the name of the study."""
+    low, high = scale_bounds(rows.cells, rows)
+    return pa.table(
+        {
+            "participant": pa.array(rows.participant, pa.int64()),
+            "stimuli": pa.DictionaryArray.from_arrays(pa.array(rows.stimulus, pa.int32()), rows.texts),
+            "response": pa.array(rows.response, pa.int64()),
+            "condition_num": pa.array(rows.condition, pa.int64()),
+            "task_num": pa.array(rows.task, pa.int64()),
+            "item_num": pa.array(rows.item, pa.int64()),
+            "scale_min": low,
+            "scale_max": high,
+            "flags": pa.ListArray.from_arrays(
+                pa.array(np.arange(len(rows) + 1) * len(flags), pa.int32()), pa.array(flags * len(rows), pa.string())
+            ),
+        }
+    )
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn a failed write into a message for a person. What was half-written is in a folder that nobody reads."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"writing failed ({error.strerror or error})",
+            where=str(folder),
+            expected="enough free space and the right to write there",
+            fix="free some space or choose another folder, and run the same command again: finished studies are kept",
+        ) from error

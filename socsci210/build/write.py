@@ -1,0 +1,142 @@
+"""From finished studies to the files of a dataset folder: one file per partition and study, and the small tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .. import dataset_folder
+from ..cards.dataset import dataset_card
+from ..dataset_folder import MANIFEST, partition_name, table_file, write_parquet
+from ..schema import DEMOGRAPHIC, ROWS, SPLIT_CONFIGS, TABLES
+from ..splits import SIDES, Units, assign, check_disjoint, overlaps, partition, text_keys
+from . import cache
+from .one import ROWS as CORE
+
+Sides = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished study: its id, and where its tables lie."""
+
+    study: str
+    folder: Path
+    name: str
+
+    def table(self, name: str) -> pa.Table:
+        """One of its tables."""
+        return cache.load(self.folder, self.name, name)
+
+
+def write_dataset(
+    entries: Sequence[Entry], out: Path, *, left_out: Mapping[str, str], package_version: str, jobs: int, step: Callable[[str], None]
+) -> dict[str, Any]:
+    """Write every file of a dataset into the empty folder `out`.
+
+    Returns:
+        What stands in dataset.json.
+    """
+    tables = {name: pa.concat_tables([entry.table(name) for entry in entries]) for name in TABLES if name != "assignments"}
+    units = [_units(entry) for entry in entries]
+    tables["assignments"] = assign(units)
+    sides = partition(units, tables["assignments"])
+    check_disjoint(units, sides)
+    shared = overlaps(units, tables["assignments"], sides)
+    del units
+    for name, table in tables.items():
+        if table.num_rows or name != "attributes":
+            write_parquet(table.cast(TABLES[name]), out / table_file(name))
+    with ThreadPoolExecutor(jobs) as pool:
+        for entry, _ in zip(entries, pool.map(lambda entry: _write_rows(entry, sides[entry.study], out), entries), strict=True):
+            step(entry.study)
+    manifest = {
+        "format": dataset_folder.FORMAT,
+        "fingerprint": dataset_folder.fingerprint(out),
+        "studies": len(entries),
+        "rows": sum(tables["studies"].column("n_rows").to_pylist()),
+        "splits": _split_counts(sides),
+        "version": package_version,
+        "overlaps": shared,
+        "left_out": dict(sorted(left_out.items())),
+    }
+    (out / "README.md").write_text(dataset_card(tables, manifest), encoding="utf-8")
+    (out / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _units(entry: Entry) -> Units:
+    rows, study = entry.table(CORE), entry.table("studies").to_pylist()[0]
+    return Units(
+        study_id=entry.study,
+        family=study["family"],
+        participants=entry.table("participants").column("participant").to_numpy(),
+        condition=rows.column("condition_num").to_numpy(),
+        task=rows.column("task_num").to_numpy(),
+        participant=rows.column("participant").to_numpy(),
+        text=text_keys(rows.column("stimuli")),
+        truncated=study["text_status"] == "truncated",
+        same_as=tuple(study["same_as"]),
+    )
+
+
+def _split_counts(sides: Mapping[str, Sides]) -> dict[str, dict[str, int]]:
+    """config -> side -> rows."""
+    counts = sum((np.stack([np.bincount(line, minlength=len(SIDES)) for line in of_study]) for of_study in sides.values()), np.int64(0))
+    return {config: {side: int(n) for side, n in zip(SIDES, line, strict=True)} for config, line in zip(SPLIT_CONFIGS, counts, strict=True)}
+
+
+# --- rows ----------------------------------------------------------------------------------------------------------------------------
+
+
+def _write_rows(entry: Entry, sides: Sides, out: Path) -> None:
+    """Write the rows of one study into their partitions."""
+    core, people = entry.table(CORE).combine_chunks(), entry.table("participants")
+    personas = _personas(people.column("demographic"))
+    weights = people.column("weight").combine_chunks()
+    code = np.ravel_multi_index(tuple(sides), (len(SIDES),) * len(SPLIT_CONFIGS)).astype(np.int16)
+    order = np.argsort(code, kind="stable")
+    ends = np.searchsorted(code[order], np.arange(len(SIDES) ** len(SPLIT_CONFIGS) + 1))
+    for place in np.flatnonzero(np.diff(ends)):
+        of_config = np.unravel_index(place, (len(SIDES),) * len(SPLIT_CONFIGS))
+        name = partition_name({config: SIDES[side] for config, side in zip(SPLIT_CONFIGS, of_config, strict=True)})
+        index = order[ends[place] : ends[place + 1]]
+        write_parquet(_rows(entry.study, core, personas, weights, index), out / "data" / name / f"{entry.study}.parquet")
+
+
+def _personas(column: pa.ChunkedArray) -> pa.StructArray:
+    """The personas with dictionaries for their strings, so that a person's rows repeat codes, not text."""
+    whole = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], DEMOGRAPHIC)
+    children = [field.dictionary_encode() if pa.types.is_string(field.type) else field for field in whole.flatten()]
+    return pa.StructArray.from_arrays(children, names=[field.name for field in DEMOGRAPHIC])
+
+
+def _rows(study: str, core: pa.Table, personas: pa.StructArray, weights: pa.Array, index: npt.NDArray[np.int64]) -> pa.Table:
+    """Some rows of one study with everything that schema.ROWS has, `index` being their sample ids."""
+    rows = core.take(pa.array(index)).combine_chunks()
+    participant = rows.column("participant").combine_chunks()
+    columns = {name: rows.column(name) for name in rows.column_names} | {
+        "sample_id": pa.array(index, pa.int64()),
+        "demographic": personas.take(participant),
+        "stimuli": _compact(rows.column("stimuli").combine_chunks()),
+        "study_id": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(index)), pa.array([study])),
+        "weight": weights.take(participant),
+    }
+    return pa.table({name: columns[name] for name in ROWS.names})
+
+
+def _compact(stimuli: pa.DictionaryArray | pa.ChunkedArray) -> pa.DictionaryArray:
+    """The same texts with a dictionary that holds no others."""
+    if isinstance(stimuli, pa.ChunkedArray):
+        stimuli = stimuli.chunk(0) if stimuli.num_chunks == 1 else pa.concat_arrays(stimuli.chunks)
+    used, code = np.unique(stimuli.indices.to_numpy(), return_inverse=True)
+    return pa.DictionaryArray.from_arrays(pa.array(code, pa.int32()), pc.take(stimuli.dictionary, pa.array(used)))
