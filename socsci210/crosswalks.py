@@ -141,7 +141,7 @@ def map_field(plan: FieldPlan, codes: pa.Array | pa.ChunkedArray, where: str) ->
     values: list[str | int | None] = []
     for position, code in enumerate(encoded.dictionary.to_pylist()):
         try:
-            values.append(plan.value(code))
+            values.append(None if code is None else plan.value(code))
         except KeyError:
             count = pc.sum(pc.equal(encoded.indices, position)).as_py()
             raise _unmapped(plan, code, count, where) from None
