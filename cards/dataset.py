@@ -64,9 +64,18 @@ def _metadata(name: str, studies: list[dict[str, Any]], simulated: int, present:
 
 
 def _configs(present: list[str], manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every config with its files; a split without rows is left out, since `datasets` refuses a pattern that finds nothing."""
+    """Every config with its files; a split without rows is left out, since `datasets` refuses a pattern that finds nothing.
+
+    `datasets` keeps what it prepared from a local folder under the folder's name and a hash of these configs, not of the files. So the
+    fingerprint stands among them: without it, a dataset built again, or another one in a folder of the same name, would read as the old.
+    """
     configs: list[dict[str, Any]] = [
-        {"config_name": "all", "default": True, "data_files": [{"split": "train", "path": split_glob("all", "train")}]}
+        {
+            "config_name": "all",
+            "default": True,
+            "description": f"fingerprint {manifest['fingerprint']}",
+            "data_files": [{"split": "train", "path": split_glob("all", "train")}],
+        }
     ]
     for config in SPLIT_CONFIGS:
         files = [{"split": split, "path": split_glob(config, split)} for split in SPLITS if manifest["splits"][config][split]]

@@ -83,6 +83,7 @@ def _yaml(folder: Path) -> str:
         "configs:",
         "- config_name: all",
         "  default: true",
+        f"  description: fingerprint {fingerprint(folder)}",
         "  data_files:",
         "  - split: train",
         f"    path: {split_glob('all', 'train')}",
