@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from .demographics import INTEGER_FIELDS, VOCABULARY
+from .schema import Scale
 from .study_yaml import Key, Misplaced, did_you_mean
 from .texts import names_in
 
 if TYPE_CHECKING:
-    from .study_file import FieldMap, Outcome, StudyFile
+    from .study_file import FieldMap, Outcome, ScaleSpec, StudyFile
 
 
 def check_fields(fields: dict[str, FieldMap]) -> dict[str, FieldMap]:
@@ -49,6 +52,8 @@ def check_references(study: StudyFile) -> None:
     """
     _check_ids(study)
     _check_variants(study)
+    _check_scales(study)
+    _check_fills(study)
     _check_stated(study)
     _check_files(study)
     _check_binds(study)
@@ -105,6 +110,52 @@ def _check_asked(outcome: Outcome, condition: str, keys: tuple[Key, ...]) -> Non
             expected="either column or sql",
             fix="say where the answers stand",
         )
+
+
+def _check_scales(study: StudyFile) -> None:
+    """Scales make sense, and recodes lead onto them."""
+    for number, outcome in enumerate(study.outcomes):
+        scales: list[tuple[tuple[Key, ...], ScaleSpec | None]] = [(("scale",), outcome.scale)]
+        scales += [(("variants", place, "scale"), variant.scale) for place, variant in enumerate(outcome.variants)]
+        for place_of_scale, scale in scales:
+            if scale is not None:
+                _check_scale(scale, ("outcomes", number, *place_of_scale))
+        for condition in study.conditions:
+            asked = outcome.asked_as(condition.id)
+            if asked is None or asked.recode is None or asked.scale is None:
+                continue
+            if both := sorted(set(asked.recode) & set(outcome.missing), key=str):
+                raise Misplaced(f"code {both[0]!r} is both recoded and missing", ("outcomes", number, "missing"), fix="name it once")
+            allowed = range(asked.scale.min or 0, (asked.scale.max or 0) + 1, asked.scale.step)
+            off = sorted(value for value in asked.recode.values() if asked.scale.min is not None and value not in allowed)
+            if off:
+                where: tuple[Key, ...] = ("outcomes", number, "recode")
+                expected = f"values from {asked.scale.min} to {asked.scale.max}"
+                raise Misplaced(
+                    f"recode leads to {off[0]}, which is off the scale", where, expected=expected, fix="correct recode or scale"
+                )
+
+
+def _check_scale(scale: ScaleSpec, keys: tuple[Key, ...]) -> None:
+    given = scale.model_dump(include={"min", "max", "step", "kind", "unit", "direction"})
+    try:
+        Scale(**given, labels=dict.fromkeys(scale.labels, ""))
+    except ValidationError as error:
+        said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise Misplaced(said, keys, fix="correct min, max, step, kind or the values that have labels") from None
+
+
+def _check_fills(study: StudyFile) -> None:
+    """A name in braces means one thing, and a fill by condition has a text for conditions that exist."""
+    binds = {name: outcome.id for outcome in study.outcomes for item in outcome.items for name in item.bind}
+    profiles = {attribute.profile: outcome.id for outcome in study.outcomes for attribute in outcome.attributes}
+    for name, fill in study.fills.items():
+        for kind, taken in (("bind", binds), ("profile", profiles)):
+            if name in taken:
+                raise Misplaced(f"fill {name!r} is also a {kind} of outcome {taken[name]!r}", ("fills", name), fix="rename one of them")
+        if fill.by == "condition" and isinstance(fill.values, dict):
+            for condition in fill.values:
+                _known(str(condition), (c.id for c in study.conditions), "condition", ("fills", name, "values", str(condition)))
 
 
 def _check_stated(study: StudyFile) -> None:

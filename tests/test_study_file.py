@@ -89,6 +89,22 @@ def test_a_variant_with_sql_replaces_the_column(tmp_path: Path) -> None:
             {"outcomes__0__variants": [{"conditions": ["treated"]}, {"conditions": ["treated"], "column": "b"}]},
             ["outcomes[0].variants[1].conditions: condition 'treated' is in two variants"],
         ),
+        ({"outcomes__0__scale__max": 1}, ["outcomes[0].scale: min 1, max 1, step 1 do not make a scale"]),
+        ({"outcomes__0__scale__kind": "binary"}, ["outcomes[0].scale: a binary scale has two values, 1..5 has 5"]),
+        ({"outcomes__0__scale__labels": {7: {"label": "q1"}}}, ["outcomes[0].scale: labels of values that are not on the scale 1..5: [7]"]),
+        (
+            {"outcomes__0__recode": {1: 5, 2: 9}, "outcomes__0__why_recode": "reversed"},
+            ["outcomes[0].recode: recode leads to 9, which is off the scale", "values from 1 to 5"],
+        ),
+        (
+            {"outcomes__0__recode": {1: 5}, "outcomes__0__why_recode": "reversed", "outcomes__0__missing": {1: "refused"}},
+            ["outcomes[0].missing: code 1 is both recoded and missing"],
+        ),
+        ({"outcomes__0__items": ITEMS, "fills": {"pair": FILL}}, ["fills.pair: fill 'pair' is also a bind of outcome 'support'"]),
+        (
+            {"fills": {"name": {"by": "condition", "values": {"treatd": {"label": "q1"}}}}},
+            ["fills.name.values.treatd: no condition 'treatd'", "Did you mean 'treated'?"],
+        ),
         ({"stated__0__outcome": "suport"}, ["stated[0].outcome: no outcome 'suport'", "Did you mean 'support'?"]),
         ({"stated__0__what": "mean"}, ["stated[0]: a mean without its outcome", "add `outcome: ID`"]),
         ({"stated": []}, ["stated: found []", "at least 1 item"]),
