@@ -185,7 +185,7 @@ def _has(table: pa.Table, name: str) -> bool:
 
 def _match(run: PredictionFiles, table: pa.Table, rows: pa.Table) -> Ints:
     """Index into `rows` of each prediction."""
-    studies = pc.unique(rows.column("study_id").cast(pa.string())).combine_chunks()
+    studies = pc.unique(rows.column("study_id").cast(pa.string()))
     code = pc.fill_null(pc.index_in(table.column("study_id").cast(pa.string()), studies), -1).to_numpy().astype(np.int64)
     own = pc.index_in(rows.column("study_id").cast(pa.string()), studies).to_numpy().astype(np.int64)
     sample, own_sample = (t.column("sample_id").to_numpy().astype(np.int64) for t in (table, rows))

@@ -52,7 +52,7 @@ def read_split(folder: DatasetFolder, config: str, split: str) -> Split:
         DatasetError: unknown config or split.
     """
     rows = folder.rows(config, split, COLUMNS)
-    names = pc.unique(rows.column("study_id").cast(pa.string())).combine_chunks().sort()
+    names = pc.unique(rows.column("study_id").cast(pa.string())).sort()
     study = pc.index_in(rows.column("study_id").cast(pa.string()), names).to_numpy().astype(np.int64)
     keys, index = row_scales(rows, folder)
     low, high = (np.array([np.nan if bound is None else bound for bound in bounds], np.float64) for bounds in
