@@ -53,6 +53,8 @@ class Quote(Strict):
             raise ValueError(f"a piece of text has exactly one source (doc, label, value_label, header, text or description), not {given}")
         if (self.doc is not None) != bool(self.blocks):
             raise ValueError("doc and blocks go together")
+        if any(character.isalnum() for character in self.join):
+            raise ValueError(f"join {self.join!r} brings in words: blocks are joined by white space and punctuation only")
         for pattern in (*([self.extract] if self.extract is not None else []), *self.drop, *self.replace):
             check_pattern(pattern)
         return self

@@ -81,6 +81,7 @@ def test_a_variant_with_sql_replaces_the_column(tmp_path: Path) -> None:
         ({"conditions__1__text": [{"doc": "paper", "blocks": [12.10]}]}, ["found 12.1", "YAML reads 12.10 as the number 12.1"]),
         ({"conditions__1__text": [{"label": "a", "header": "b"}]}, ["conditions[1].text[0]: a piece of text has exactly one source"]),
         ({"conditions__1__text": [{"label": "a", "drop": ["(?=x)"]}]}, ["conditions[1].text[0]: pattern '(?=x)' is no RE2 pattern"]),
+        ({"conditions__1__text": [{"doc": "paper", "blocks": [1, 2], "join": " but "}]}, ["text[0]: join ' but ' brings in words"]),
         ({"outcomes__0__column": None}, ["outcomes[0]: outcome 'support' has no column in condition 'control'", "either column or sql"]),
         ({"outcomes__0__question": []}, ["outcomes[0]: outcome 'support' has no question in condition 'control'"]),
         ({"outcomes__0__recode": {1: 2}}, ["outcomes[0]: outcome support: recode needs why_recode"]),
