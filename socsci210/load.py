@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import pyarrow as pa
+
 from .dataset_folder import DatasetFolder
 from .errors import DatasetError
 from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
 from .splits import FRACTIONS
-from .splits.keep import Keep, people_of
+from .splits.keep import Keep, Person, people_of
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
@@ -138,16 +140,9 @@ def load(
             without_studies=_torn(path) if strict and name != "train" else None,
             clean=clean,
             people=_fraction_people(path, fraction) if fraction is not None and name == "train" else None,
-            without_people=_people_more_held_out(path, config, name) if disjoint_people else None,
+            without_people=_people_more_held_out(path, config, name, wanted) if disjoint_people else None,
         )
-        kept = keep.apply(part)
-        if disjoint_people and not streaming and len(part) and not len(kept):
-            raise DatasetError(
-                f"nobody is left in {name} of {config}: all its people also stand on a side that is more held out",
-                expected="people who stand on one side only",
-                fix="load it without disjoint_people, or use unseen_participants, which separates people",
-            )
-        done[name] = _finished(kept, columns, prompts)
+        done[name] = _finished(keep.apply(part), columns, prompts)
     if split is not None:
         return done[split]
     return type(found)(done)
@@ -181,14 +176,16 @@ def _with_prompts(part: Any, template: str) -> Any:
     # `datasets` caches a map under a hash of its arguments, not of the code it calls: the hash of the template makes a new wording count.
     arguments = {"template": template, "version": template_hash(template)}
     features = Features({**part.features, "prompt": Value("string")})
-    return part.map(_render, batched=True, input_columns=["demographic", "stimuli"], fn_kwargs=arguments, features=features)
+    # In Arrow, so that a batch in which a field is always null keeps its type.
+    return part.with_format("arrow").map(_render, batched=True, fn_kwargs=arguments, features=features).with_format(None)
 
 
-def _render(demographics: list[dict[str, Any]], stimuli: list[str], template: str, version: str) -> dict[str, list[str]]:
+def _render(table: pa.Table, template: str, version: str) -> pa.Table:
     from .prompts import get_template
 
     render = get_template(template).render
-    return {"prompt": [render(person, text) for person, text in zip(demographics, stimuli, strict=True)]}
+    rows = zip(table["demographic"].to_pylist(), table["stimuli"].to_pylist(), strict=True)
+    return table.append_column("prompt", pa.array([render(person, text) for person, text in rows], pa.string()))
 
 
 def _read(path: str, config: str, split: str | None, *, streaming: bool = False, columns: Sequence[str] | None = None) -> Any:
@@ -204,15 +201,23 @@ def _read(path: str, config: str, split: str | None, *, streaming: bool = False,
 # --- who stays -----------------------------------------------------------------------------------------------------------------------
 
 
-def _people_more_held_out(path: str, config: str, split: str) -> set[tuple[str, int]]:
-    """People of the sides that are held out more than `split`."""
-    more = SPLITS[SPLITS.index(split) + 1 :]
+def _people_more_held_out(path: str, config: str, split: str, studies: set[str] | None) -> set[Person]:
+    """People of the sides that are held out more than `split`; an error if that is everyone on it."""
     available = _read(path, config, None, streaming=True)
-    found: set[tuple[str, int]] = set()
-    for side in more:
-        if side in available:
-            found |= people_of(_read(path, config, side, columns=["study_id", "participant"]).data.table)
-    return found
+    people = {
+        side: people_of(_read(path, config, side, columns=["study_id", "participant"]).data.table)
+        for side in SPLITS[SPLITS.index(split) :]
+        if side in available
+    }
+    own = {person for person in people.pop(split) if studies is None or person[0] in studies}
+    more = set[Person]().union(*people.values())
+    if own and own <= more:
+        raise DatasetError(
+            f"nobody is left in {split} of {config}: all its people also stand on a side that is more held out",
+            expected="people who stand on one side only",
+            fix="load it without disjoint_people, or use unseen_participants, which separates people",
+        )
+    return more
 
 
 def _assignments(path: str, config: str) -> Any:
@@ -220,7 +225,7 @@ def _assignments(path: str, config: str) -> Any:
     return frame[frame["config"] == config]
 
 
-def _fraction_people(path: str, fraction: int) -> set[tuple[str, int]]:
+def _fraction_people(path: str, fraction: int) -> set[Person]:
     frame = _assignments(path, "unseen_participants")
     frame = frame[frame["train_fraction"] <= fraction]
     return set(zip(frame["study_id"], frame["unit"].astype(int), strict=True))

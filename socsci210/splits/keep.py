@@ -47,11 +47,7 @@ class Keep:
             columns = part.select_columns(self._columns).with_format("arrow")
             mask = [self.mask(batch) for batch in columns.iter(batch_size=1 << 18)]
             return part.select(np.flatnonzero(np.concatenate([np.empty(0, np.bool_), *mask])))
-        return part.filter(self._mask_lists, batched=True, input_columns=self._columns)
-
-    def _mask_lists(self, *columns: list[Any]) -> list[bool]:
-        mask: list[bool] = self.mask(pa.table(dict(zip(self._columns, columns, strict=True)))).tolist()
-        return mask
+        return part.with_format("arrow").filter(self.mask, batched=True).with_format(None)
 
     def mask(self, table: pa.Table) -> npt.NDArray[np.bool_]:
         """Which rows of a table stay."""
