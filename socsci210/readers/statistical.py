@@ -64,17 +64,17 @@ def read_statistical(data: bytes, extension: str, where: str, *, encoding: str |
     if extension == "por":
         data, declared = without_missing(data, where)
     _, meta = _read(data, extension, where, {**options, "metadataonly": True})
-    names = check_names(list(meta.column_names), where)
+    names, promised = check_names(list(meta.column_names), where), meta.number_rows
     chunk = max(1, _CELLS_AT_ONCE // len(names))
     pieces: list[pa.Table] = []
     while not pieces or pieces[-1].num_rows == chunk:
         # row_limit 0 would mean no limit
         values, meta = _read(data, extension, where, {**options, "row_limit": chunk, "row_offset": len(pieces) * chunk})
-        pieces.append(pa.table({name: _array(values[name], name, where) for name in names}))
-    table = pa.concat_tables(pieces, promote_options="permissive")
+        pieces.append(pa.table({name: _array(values[name], meta.readstat_variable_types[name]) for name in names}))
+    table = pa.concat_tables(pieces)
     refuse_empty(table.num_rows, where)
-    if meta.number_rows is not None and meta.number_rows not in (-1, table.num_rows):
-        raise _damaged(f"its header promises {meta.number_rows} rows, {table.num_rows} are there", where)
+    if promised is not None and promised not in (-1, table.num_rows):
+        raise _damaged(f"its header promises {promised} rows, {table.num_rows} are there", where)
     declared = declared or meta.missing_ranges
     columns = {
         name: _column(name, meta, declared.get(name, []), numeric=not pa.types.is_string(table.schema.field(name).type)) for name in names
@@ -101,13 +101,10 @@ def _damaged(what: str, where: str) -> ReadError:
     )
 
 
-def _array(values: Sequence[Any], name: str, where: str) -> pa.Array:
-    if values and isinstance(values[0], str):
+def _array(values: Sequence[Any], kind: str) -> pa.Array:
+    if kind == "string":
         return pa.array(values, pa.string())
-    try:
-        return pa.array(np.array(values, dtype=np.float64), from_pandas=True)
-    except (TypeError, ValueError):
-        return standard(pa.array([None if value is None else str(value) for value in values], pa.string()), name, where)
+    return pa.array(np.array(values, dtype=np.float64), from_pandas=True)  # None becomes NaN becomes null
 
 
 def _column(name: str, meta: Any, missing: Sequence[dict[str, Any]], *, numeric: bool) -> Column:

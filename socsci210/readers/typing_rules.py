@@ -89,8 +89,9 @@ def _numbers(cells: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array | 
         return cells.cast(pa.int64())
     except pa.ArrowInvalid:
         pass
-    beyond = pc.and_(pc.greater(pc.abs(doubles), _EXACT), pc.equal(pc.floor(doubles), doubles))
-    return None if pc.any(beyond).as_py() else whole_as_integer(doubles)
+    large = cells.filter(pc.greater(pc.abs(doubles), _EXACT))
+    digits_only = pc.match_substring_regex(large, r"^[+-]?\d+$")
+    return None if pc.any(digits_only).as_py() else whole_as_integer(doubles)
 
 
 def _blank_to_null(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
