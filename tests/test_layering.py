@@ -27,7 +27,7 @@ ABOVE = {  # layer -> what it may import besides the base
     "build": {"files", "study_files", "dataset", "splits", "stimuli", "cards", "metric"},
     "stimuli": set(),
     "loading": {"dataset", "splits", "prompts"},
-    "prompts": set(),
+    "prompts": {"dataset"},
     "metric": set(),
     "train": {"dataset", "prompts", "splits", "loading"},
     "predict": {"dataset", "prompts", "loading", "metric"},
@@ -37,12 +37,12 @@ ABOVE = {  # layer -> what it may import besides the base
     "commands": None,  # the command line and the demo call everything
 }
 LAYER = {
-    "child": "files", "readers": "files", "expressions": "files",
+    "child": "files", "confinement": "files", "readers": "files", "expressions": "files", "sql_rules": "files",
     "study_file": "study_files", "study_checks": "study_files", "study_yaml": "study_files", "registry": "study_files", "texts": "study_files",
     "crosswalks": "study_files", "new_study": "study_files", "study_schema": "study_files", "loaders": "study_files",
     "simulated": "deposits",
     "stimuli": "stimuli", "extract": "build", "build": "build",
-    "dataset_folder": "dataset", "splits": "splits", "load": "loading", "alias": "loading",
+    "dataset_folder": "dataset", "row_texts": "prompts", "splits": "splits", "load": "loading", "alias": "loading",
     "prompts": "prompts", "train": "train", "predict": "predict",
     "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores", "report": "report", "cards": "cards",
     "cli": "commands", "demo": "commands", "__init__": "commands",
