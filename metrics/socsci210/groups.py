@@ -6,7 +6,6 @@ FIELDS = (
     "age", "gender", "education", "employment", "ethnicity", "marital_status", "housing_ownership", "housing_type", "location",
     "metro_status", "income", "internet_access", "household_size", "party_id", "ideology", "phone_service",
 )  # fmt: skip
-INTEGER_FIELDS = ("age", "household_size")
 
 _EDUCATION = {
     "Less than high school": "High school or less",

@@ -99,6 +99,16 @@ def study_gaps(
     return found
 
 
+def averaged(gaps: list[StudyGaps]) -> dict[str, float]:
+    """Means of one attribute over the studies that carry it; `_null` is over shuffled labels, `_net` what remains beyond it."""
+    out: dict[str, float] = {}
+    for name, part in (("accuracy_gap", "accuracy"), ("response_gap", "model"), ("human_gap", "human"), ("excess", "excess")):
+        value, null = (float(np.nanmean([getattr(getattr(gap, part), which) for gap in gaps])) for which in ("value", "null"))
+        out |= {name: value, f"{name}_null": null, f"{name}_net": value - null}
+    del out["excess_null"]  # a difference of two nulls means nothing by itself
+    return out
+
+
 def _person_sums(person: Ints, outcome: Ints, scores: tuple[Floats, ...]) -> tuple[Floats, Ints]:
     """Sums of each person, shape (people, 2 + 3 * outcomes): accuracy, rows, then per outcome predicted, human, rows; and a row of each."""
     _, first, who = np.unique(person, return_index=True, return_inverse=True)

@@ -13,7 +13,7 @@ from ..demographics import FIELDS
 from ..metrics.socsci210 import cells as maths
 from ..metrics.socsci210.cells import Ints
 from ..metrics.socsci210.groups import group_of
-from ..metrics.socsci210.parity import Attribute, StudyGaps, accuracy, study_gaps
+from ..metrics.socsci210.parity import Attribute, StudyGaps, accuracy, averaged, study_gaps
 from ..reference import sensitivity
 from ..results import CellExample, Parity, Sensitivity
 from ..schema import MAX_ENUMERATED
@@ -60,31 +60,8 @@ def _attribute(name: str, values: pa.Array) -> Attribute:
 
 def _average(gaps: list[StudyGaps]) -> Parity:
     """Mean over studies of one attribute."""
-
-    def mean(values: list[float]) -> float:
-        return float(np.nanmean(values))
-
-    def both(name: str) -> tuple[float, float]:
-        pairs = [getattr(g, name) for g in gaps]
-        return mean([p.value for p in pairs]), mean([p.null for p in pairs])
-
-    accuracy_gap, model, human, excess = (both(name) for name in ("accuracy", "model", "human", "excess"))
-    return Parity(
-        attribute=gaps[0].attribute,
-        n_studies=len(gaps),
-        n_groups_left_out=sum(g.n_left_out for g in gaps),
-        accuracy_gap=accuracy_gap[0],
-        accuracy_gap_null=accuracy_gap[1],
-        accuracy_gap_net=accuracy_gap[0] - accuracy_gap[1],
-        response_gap=model[0],
-        response_gap_null=model[1],
-        response_gap_net=model[0] - model[1],
-        human_gap=human[0],
-        human_gap_null=human[1],
-        human_gap_net=human[0] - human[1],
-        excess=excess[0],
-        excess_net=excess[0] - excess[1],
-    )
+    left_out = sum(one.n_left_out for one in gaps)
+    return Parity(attribute=gaps[0].attribute, n_studies=len(gaps), n_groups_left_out=left_out, **averaged(gaps))
 
 
 def condition_sensitivity(scored: Scored, *, permutations: int, draws: int, seed: int) -> Sensitivity:
