@@ -18,6 +18,7 @@ from ..texts import Sources, bound, resolve
 from .codes import Coded, MissingCodes, coded, whole
 
 Codes = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
 NONE: Final = -1  # the person has no value
 UNKNOWN: Final = -2  # the person has a code that the study file does not know
 
@@ -86,7 +87,7 @@ def fill(study: StudyFile, deposit: Extract, sources: Sources, name: str, item: 
 
 def profiles(study: StudyFile, deposit: Extract, sources: Sources, outcome: Outcome, item: Item) -> tuple[dict[str, Blank], list[Shown]]:
     """The blank of every profile that an outcome shows, and its attributes as data."""
-    shown = {}
+    shown: dict[str, list[tuple[Attribute, Shown]]] = {}
     for attribute in outcome.attributes:
         shown.setdefault(attribute.profile, []).append((attribute, _shown(study, deposit, sources, attribute, item)))
     blanks, data = {}, []
@@ -167,9 +168,9 @@ def _profile(where: str, titles: list[str], shown: list[Shown], places: npt.NDAr
     starts = np.cumsum([0, *(len(seen.texts) for seen in shown)])
     lines = pa.array([f"{title}: {text}" for title, seen in zip(titles, shown, strict=True) for text in seen.texts], pa.string())
     line = np.stack([seen.code + start for seen, start in zip(shown, starts, strict=False)], axis=1)
-    complete = np.stack([seen.code >= 0 for seen in shown], axis=1).all(axis=1)
+    complete: Mask = np.all(np.stack([seen.code >= 0 for seen in shown], axis=1), axis=1)
     if places is not None:
-        complete &= (places >= 0).all(axis=1)
+        complete = complete & np.all(places >= 0, axis=1)
         line = np.take_along_axis(line, np.where(complete[:, None], places, 0).argsort(axis=1, kind="stable"), axis=1)
     distinct, place = np.unique(line[complete], axis=0, return_inverse=True)
     slots = [lines.take(pa.array(distinct[:, slot])) for slot in range(distinct.shape[1])]

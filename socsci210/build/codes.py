@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,8 @@ FAULT: Final = -1
 _BLANK: Final = ""  # how a study file names a blank in its maps of missing codes
 
 
-class Coded(NamedTuple):
+@dataclass(frozen=True)
+class Coded:
     """A column as distinct codes: `index` into `codes` per person, -1 for a blank."""
 
     index: npt.NDArray[np.int32]

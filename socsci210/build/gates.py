@@ -1,11 +1,448 @@
-"""Validation gates."""
+"""Validation gates: what must be true of a study before it enters a dataset.
+
+Each gate is a function that yields what it finds; its name stands in brackets before every message. Some faults never get this far: an
+unknown code, a response off its scale, a person in two conditions or a blank without text end the reading of a study at once (`codes`,
+`on_scale`, `one_condition`, `fills`), as do `participants` and `empty_deposit` in the reading itself.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
-def check_deposit(study, deposit):  # type: ignore[no-untyped-def]
-    pass
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..demographics import VOCABULARY
+from ..errors import GateError
+from ..extract import Extract, column_of, items_of
+from ..schema import MAX_ENUMERATED
+from ..study_file import Outcome, Stated, StudyFile
+from . import patterns
+from .codes import MissingCodes, whole
+from .rows import Rows
+from .wording import Asked
+
+PLAUSIBLE: Final = {"age": (0, 120), "household_size": (1, 50)}
+CLOSED_SET: Final = 100  # distinct texts of one fill above which it is no closed set
+_SHOWN: Final = 5
+_LISTS: Final = ("scale labels", "levels of attributes")
 
 
-def check_study(study, deposit, rows, tables):  # type: ignore[no-untyped-def]
-    pass
+@dataclass(frozen=True)
+class Made:
+    """Everything that was made of one study."""
+
+    study: StudyFile
+    deposit: Extract
+    rows: Rows
+    tables: Mapping[str, pa.Table]
+
+    def where(self, part: str) -> str:
+        """A place in the study file, for messages."""
+        return f"{self.study.id}: {part}"
+
+    def questions(self) -> Iterator[tuple[str, Asked]]:
+        """Every question, with its place."""
+        for (condition, task, item), asked in self.rows.cells.items():
+            outcome = self.study.outcomes[task]
+            of_item = f", item {items_of(outcome)[item].id}" if outcome.items else ""
+            yield self.where(f"outcome {outcome.id}{of_item} in condition {self.study.conditions[condition].id}"), asked
+
+
+def check_study(made: Made) -> None:
+    """Put a study through every gate.
+
+    Raises:
+        GateError: the first fault, with the others listed below its fix.
+    """
+    errors = [error for gate in GATES for error in gate(made)]
+    if not errors:
+        return
+    first = errors[0]
+    if len(errors) > 1:
+        others = "\n".join(str(error) for error in errors[1:_SHOWN])
+        more = f"\nand {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+        found = first.found.removeprefix(f"[{first.gate}] ")
+        raise GateError(
+            first.gate,
+            found,
+            where=first.where,
+            expected=first.expected,
+            fix=f"{first.fix}\n{len(errors) - 1} more faults:\n{others}{more}",
+        )
+    raise first
+
+
+# --- people and arms -----------------------------------------------------------------------------------------------------------------
+
+
+def weights(made: Made) -> Iterator[GateError]:
+    """Every weight is a number from 0."""
+    if made.study.data.weight is None:
+        return
+    found = made.deposit.table.column("weight")
+    bad = pc.or_(pc.is_null(found, nan_is_null=True), pc.fill_null(pc.less(found, 0.0), True))
+    if n := pc.sum(bad).as_py():
+        rows = made.deposit.row_numbers()[bad.to_numpy()][:_SHOWN]
+        yield GateError(
+            "weights",
+            f"{n} people have no weight or one below 0, first in row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows))} of the data",
+            where=made.where(f"data.weight, column {made.study.data.weight}"),
+            expected="a number from 0 for everybody",
+            fix="leave these people out with data.keep and a reason, or leave data.weight out",
+        )
+
+
+def arms(made: Made) -> Iterator[GateError]:
+    """Every condition has people, who were asked something and answered."""
+    asked = {condition for condition, _, _ in made.rows.cells}
+    for record in made.tables["conditions"].to_pylist():
+        where = made.where(f"conditions.{record['condition_id']}")
+        if not record["n_participants"]:
+            yield GateError(
+                "arms",
+                "nobody is in this condition",
+                where=where,
+                expected="at least one person in every condition",
+                fix="correct `where`, or take the condition out of the study file",
+            )
+        elif record["condition_num"] not in asked:
+            yield GateError(
+                "arms",
+                "no outcome was asked in this condition",
+                where=where,
+                expected="a question",
+                fix="name it in a variant of an outcome",
+            )
+        elif not record["n_responses"]:
+            yield GateError(
+                "arms", "nobody answered in this condition", where=where, expected="answers", fix="check the columns of its outcomes"
+            )
+
+
+def outcomes(made: Made) -> Iterator[GateError]:
+    """Every question has answers in every condition that was asked it, unless `asked` left people out."""
+    asked_by_rule = {place for place, outcome in enumerate(made.study.outcomes) if outcome.asked is not None}
+    people = dict(zip(*(made.tables["conditions"].column(name).to_pylist() for name in ("condition_num", "n_participants")), strict=True))
+    for record in made.tables["outcomes"].to_pylist():
+        if not record["n_responses"] and people[record["condition_num"]] and record["task_num"] not in asked_by_rule:
+            condition = made.study.conditions[record["condition_num"]].id
+            yield GateError(
+                "outcomes",
+                f"nobody in condition {condition} answered it",
+                where=made.where(f"outcomes.{record['outcome_id']}, item {record['item_id']}"),
+                expected="answers in every condition that was asked",
+                fix="correct the column, or name the conditions that were asked under `variants`",
+            )
+
+
+def stated_numbers(made: Made) -> Iterator[GateError]:
+    """The build reproduces every number that the study's own source prints."""
+    for stated in made.study.stated:
+        found = _reproduced(made, stated)
+        if found is None or abs(found - stated.value) > stated.tolerance + 1e-9:
+            part = " ".join(f"of {kind} {name}" for kind, name in (("outcome", stated.outcome), ("condition", stated.condition)) if name)
+            yield GateError(
+                "stated",
+                f"the {stated.what} {part or 'of the study'} is {'undefined' if found is None else format(found, '.6g')}",
+                where=made.where("stated"),
+                expected=f"{stated.value:g} within {stated.tolerance:g}, as printed in {stated.printed_in}",
+                fix="find which filter, code or arm differs from the source",
+            )
+
+
+def _reproduced(made: Made, stated: Stated) -> float | None:
+    rows, study = made.rows, made.study
+    condition = [c.id for c in study.conditions].index(stated.condition) if stated.condition is not None else None
+    people = len(rows.assigned) if condition is None else int(rows.assigned[:, condition].sum())
+    if stated.what == "share":
+        return people / len(rows.assigned)
+    if stated.outcome is None:
+        return people
+    answered = rows.task == [outcome.id for outcome in study.outcomes].index(stated.outcome)
+    if condition is not None:
+        answered &= rows.condition == condition
+    if stated.what == "n":
+        return float(answered.sum())
+    return float(rows.response[answered].mean()) if answered.any() else None
+
+
+# --- scales --------------------------------------------------------------------------------------------------------------------------
+
+
+def kinds(made: Made) -> Iterator[GateError]:
+    """Every outcome is binary with both values labelled, ordinal with a list of answers, or declared numeric."""
+    for where, asked in made.questions():
+        scale = asked.scale
+        if scale.kind == "binary" and (bare := [value for value in scale.values if value not in scale.labels]):
+            yield GateError(
+                "kinds",
+                f"value{'s' if len(bare) > 1 else ''} {' and '.join(map(str, bare))} of a binary scale without a label",
+                where=where,
+                expected="a label for both values",
+                fix="quote them under scale.labels, or name a column under scale.value_labels",
+            )
+        elif scale.kind == "ordinal" and not 2 < len(scale.values) <= MAX_ENUMERATED:
+            kind = "binary" if len(scale.values) == 2 else "numeric"
+            yield GateError(
+                "kinds",
+                f"an ordinal scale of {len(scale.values)} values",
+                where=where,
+                expected=f"3 to {MAX_ENUMERATED}",
+                fix=f"kind: {kind}",
+            )
+
+
+def directions(made: Made) -> Iterator[GateError]:
+    """The direction of a scale agrees with its end labels, where they speak of agreement, likelihood, support and the like.
+
+    Outcomes that are themselves named after a rejection are left alone: more opposition may stand at the end that says "oppose".
+    """
+    for (_, task, _), asked in made.rows.cells.items():
+        scale, outcome = asked.scale, made.study.outcomes[task]
+        if scale.min is None or scale.max is None or scale.direction == "unknown" or patterns.NEGATED.search(_name(outcome)):
+            continue
+        low, high = (patterns.polarity(scale.labels.get(value, "")) for value in (scale.min, scale.max))
+        if low * high == -1 and (scale.direction == "up") != (high == 1):
+            yield GateError(
+                "directions",
+                f"{scale.min} is {scale.labels[scale.min]!r}, {scale.max} is {scale.labels[scale.max]!r}, direction: {scale.direction}",
+                where=made.where(f"outcomes.{outcome.id}.scale"),
+                expected="direction: up where the highest value means more of what the outcome is named after",
+                fix=f"direction: {'up' if high == 1 else 'down'}, or name the outcome after what its highest value means",
+            )
+
+
+def _name(outcome: Outcome) -> str:
+    return f"{outcome.id.replace('_', ' ')} {outcome.label}"
+
+
+def missing_codes(made: Made) -> Iterator[GateError]:
+    """No code that the data file itself calls refused, unknown and the like is left as an answer; nor a 999 on a scale without bounds."""
+    seen = set()
+    for (_, task, number), asked in made.rows.cells.items():
+        outcome = made.study.outcomes[task]
+        column = column_of(asked.variant, items_of(outcome)[number])
+        if column is None or (task, column) in seen:
+            continue
+        seen.add((task, column))
+        where = made.where(f"outcome {outcome.id}, column {column}")
+        for code, label in _labelled_answers(made, outcome, asked, column):
+            yield GateError(
+                "missing_codes",
+                f"code {code!r}, which the data file labels {label!r}, is left as an answer",
+                where=where,
+                expected="an answer, or a reason why there is none",
+                fix="name it under `missing` with a reason; if it is an answer, quote its label under scale.labels",
+            )
+    for (condition, task, item), asked in made.rows.cells.items():
+        if asked.scale.min is None:
+            yield from _sentinels(made, condition, task, item)
+
+
+def _labelled_answers(made: Made, outcome: Outcome, asked: Asked, column: str) -> Iterator[tuple[object, str]]:
+    """Codes of a column that are taken for answers though their label says that they are none."""
+    spec, recode = asked.variant.scale, {whole(code) for code in asked.variant.recode or ()}
+    explicit = set(spec.labels) if spec is not None else set()
+    missing = MissingCodes.of(made.study, column, made.deposit.columns, outcome.missing)
+    stored = {whole(code) for code in pc.unique(made.deposit.codes(column)).to_pylist() if code is not None}
+    for code, label in made.deposit.columns[column].value_labels.items():
+        if patterns.NO_ANSWER.fullmatch(label.strip()) and whole(code) in stored and missing.reason(whole(code)) is None:
+            value = whole(code)
+            if value not in recode and value in asked.scale.values and value not in explicit:
+                yield value, label
+
+
+def _sentinels(made: Made, condition: int, task: int, item: int) -> Iterator[GateError]:
+    """Codes such as -9 or 999 that stand apart from all other answers of an unbounded question."""
+    values, counts = np.unique(made.rows.response[made.rows.of_cell((condition, task, item))], return_counts=True)
+    for code, n in zip(values, counts, strict=True):
+        others = values[values != code]
+        apart = len(others) > 0 and ((code < 0 <= others.min()) or code > 3 * max(others.max(), 0))
+        if n > 1 and apart and patterns.SENTINEL.fullmatch(str(code)):
+            outcome = made.study.outcomes[task]
+            yield GateError(
+                "missing_codes",
+                f"{n} people answered {code}, apart from all other answers ({others.min()} to {others.max()})",
+                where=made.where(f"outcome {outcome.id} in condition {made.study.conditions[condition].id}"),
+                expected="answers",
+                fix="name it under `missing` with a reason; if it is an answer, give the scale its min and max",
+            )
+
+
+# --- texts ---------------------------------------------------------------------------------------------------------------------------
+
+
+def same_text(made: Made) -> Iterator[GateError]:
+    """No two conditions have the same text unless one declares it, and those that declare it do."""
+    study, rows = made.study, made.rows
+    texts: list[dict[tuple[int, int], object]] = [{} for _ in study.conditions]
+    for cell, asked in rows.cells.items():
+        condition, task, item = cell
+        if cell in rows.fill_texts:  # somebody answered
+            texts[condition][task, item] = (asked.template(), sorted(rows.fill_texts[cell].items()))
+    ids = [condition.id for condition in study.conditions]
+    first = {name: number for number, name in enumerate(ids)}
+
+    declared = list(range(len(ids)))  # conditions of one number declare the same text
+    for place, arm in enumerate(study.conditions):
+        if arm.same_text_as is not None:
+            joined = declared[first[arm.same_text_as]]
+            declared = [declared[place] if number == joined else number for number in declared]
+    for place, arm in enumerate(study.conditions):
+        for other in range(place):
+            if texts[place] and texts[place] == texts[other] and declared[place] != declared[other]:
+                yield GateError(
+                    "same_text",
+                    f"its stimuli equal those of condition {ids[other]}",
+                    where=made.where(f"conditions.{arm.id}"),
+                    expected="text that differs, in the condition or in a question",
+                    fix=f"quote what differs, or declare same_text_as: {ids[other]} and say why",
+                )
+        other_id = arm.same_text_as
+        if other_id is not None and texts[place] != texts[first[other_id]]:
+            yield GateError(
+                "same_text",
+                f"it declares the text of condition {other_id}, but its stimuli differ",
+                where=made.where(f"conditions.{arm.id}.same_text_as"),
+                expected="equal stimuli",
+                fix="take same_text_as out, or correct the quotations",
+            )
+
+
+def residue(made: Made) -> Iterator[GateError]:
+    """No text holds what programs leave behind: braces, None, nan, BLANK, markup, mojibake."""
+    labels = {label.strip() for column in made.deposit.columns.values() for label in column.value_labels.values()}
+    for where, texts in _texts(made):
+        for pattern, what in patterns.RESIDUE.items():
+            hits = texts.filter(pc.match_substring_regex(texts, pattern))
+            # "None" is a fine label of 0: a whole label or level, or what the data file itself calls a code
+            excused = what == patterns.EMPTY_VALUE
+            bad = [text for text in hits.to_pylist() if not (excused and (where in _LISTS or text.strip() in labels))]
+            if bad:
+                yield GateError(
+                    "residue",
+                    f"{what} in {len(bad)} text{'s' if len(bad) > 1 else ''}, first in {patterns.excerpt(bad[0], pattern)!r}",
+                    where=made.where(where),
+                    expected="the words that people saw",
+                    fix="declare a drop or replace for it, or give data.encoding",
+                )
+
+
+def truncation(made: Made) -> Iterator[GateError]:
+    """Text that ends in an ellipsis is cut, unless the study says so."""
+    if made.study.text_status == "truncated":
+        return
+    seen = set()
+    for where, asked in made.questions():
+        for part in (asked.text, asked.context, asked.question, *asked.scale.labels.values()):
+            if patterns.ELLIPSIS.search(part) and part not in seen:
+                seen.add(part)
+                yield GateError(
+                    "truncation",
+                    f"text ends in an ellipsis: {part[-60:]!r}",
+                    where=where,
+                    expected="whole text",
+                    fix="quote the whole text, drop the ellipsis if people saw it, or declare text_status: truncated",
+                )
+
+
+def identifiers(made: Made) -> Iterator[GateError]:
+    """Nothing that names a person: not the id column, no address, no telephone number, no text that people wrote."""
+    study = made.study
+    used = [
+        *((f"fills.{name}", fill.column) for name, fill in study.fills.items()),
+        *((f"outcomes.{outcome.id}.attributes.{a.name}", a.column) for outcome in study.outcomes for a in outcome.attributes),
+        *((f"outcomes.{outcome.id}", outcome.column) for outcome in study.outcomes),
+        *((f"outcomes.{outcome.id}", variant.column) for outcome in study.outcomes for variant in outcome.variants),
+        ("data.weight", study.data.weight),
+    ]
+    for where, column in used:
+        if column == study.data.participant:
+            yield GateError(
+                "identifiers",
+                f"column {column} identifies people",
+                where=made.where(where),
+                expected="an output without identifiers",
+                fix="use another column",
+            )
+    for name, texts in _of_fills(made).items():
+        if len(texts) > CLOSED_SET:
+            yield GateError(
+                "identifiers",
+                f"{len(texts)} different texts",
+                where=made.where(f"fills.{name}"),
+                expected=f"a closed set of at most {CLOSED_SET}, never people's own words",
+                fix="quote a value for each code, or take the fill out",
+            )
+    for where, texts in _texts(made):
+        for pattern, what in patterns.IDENTIFIERS.items():
+            hits = texts.filter(pc.match_substring_regex(texts, pattern))
+            if len(hits):
+                yield GateError(
+                    "identifiers",
+                    f"{what} in {len(hits)} text{'s' if len(hits) > 1 else ''}",  # not shown: it may be somebody's
+                    where=made.where(where),
+                    expected="no direct identifier in any output",
+                    fix="drop it from the quotation, or leave the column out",
+                )
+
+
+def _of_fills(made: Made) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for of_cell in made.rows.fill_texts.values():
+        for name, texts in of_cell.items():
+            found[name] = found.get(name, frozenset()) | texts
+    return found
+
+
+def _texts(made: Made) -> Iterator[tuple[str, pa.Array]]:
+    """Every text of the output, with where it comes from. Each kind once, so that one fault is one message."""
+    labels = {label for asked in made.rows.cells.values() for label in asked.scale.labels.values()}
+    yield _LISTS[0], pa.array(sorted(labels), pa.string())
+    for name, texts in sorted(_of_fills(made).items()):
+        yield f"fills.{name}", pa.array(sorted(texts), pa.string())
+    levels = {text for shown, _ in made.rows.shown.values() for seen in shown for text in seen.texts}
+    yield _LISTS[1], pa.array(sorted(levels), pa.string())
+    parts = {text for asked in made.rows.cells.values() for text in (asked.text, asked.context, asked.question)}
+    blanked = {patterns.BLANKS.sub("", text) for text in parts}
+    yield "texts of conditions and outcomes", pa.array(sorted(blanked), pa.string())
+
+
+def demographics(made: Made) -> Iterator[GateError]:
+    """Every value of a persona is in the vocabulary of its field."""
+    column = pa.concat_arrays(made.tables["participants"].column("demographic").chunks)
+    for field, words in VOCABULARY.items():
+        values = pc.struct_field(column, field)
+        if words is not None:
+            bad = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, pa.array(words))))
+        else:
+            low, high = PLAUSIBLE[field]
+            bad = pc.fill_null(pc.or_(pc.less(values, low), pc.greater(values, high)), False)
+        if n := pc.sum(bad).as_py():
+            yield GateError(
+                "demographics",
+                f"{n} people have {field} {values.filter(bad)[0].as_py()!r}",
+                where=made.where(f"demographics.fields.{field}"),
+                expected=f"one of {', '.join(words)}" if words else f"{PLAUSIBLE[field][0]} to {PLAUSIBLE[field][1]}",
+                fix="map the code to the vocabulary, or to null",
+            )
+
+
+GATES: Final[tuple[Callable[[Made], Iterator[GateError]], ...]] = (
+    arms,
+    outcomes,
+    stated_numbers,
+    weights,
+    kinds,
+    directions,
+    missing_codes,
+    same_text,
+    residue,
+    truncation,
+    identifiers,
+    demographics,
+)

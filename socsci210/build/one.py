@@ -14,7 +14,7 @@ from ..errors import DatasetError
 from ..extract import deposit_folder, extract, file_in
 from ..registry import Registry
 from . import cache
-from .gates import check_deposit, check_study
+from .gates import Made, check_study
 from .rows import Rows, make_rows, scale_bounds
 from .tables import make_tables
 
@@ -44,10 +44,9 @@ def make_study(study_id: str, *, registry: Registry, deposits: Path, folder: Pat
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         found = extract(study, deposit, scratch=folder)
-        check_deposit(study, found)
         rows = make_rows(study, found)
         tables = make_tables(study, file_sha256(study_file), found, rows)
-        check_study(study, found, rows, tables)
+        check_study(Made(study, found, rows, tables))
         flags = [TRUNCATED] if study.text_status == "truncated" else []
         cache.save(folder, name, {ROWS: _core(rows, flags), **tables})
     return name

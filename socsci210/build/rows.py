@@ -58,7 +58,8 @@ class Rows:
     def of_cell(self, cell: Cell) -> Mask:
         """Which rows belong to one (condition, task, item)."""
         condition, task, item = cell
-        return (self.condition == condition) & (self.task == task) & (self.item == item)
+        mask: Mask = (self.condition == condition) & (self.task == task) & (self.item == item)
+        return mask
 
 
 def make_rows(study: StudyFile, deposit: Extract) -> Rows:
@@ -97,10 +98,10 @@ class _Maker:
         value = np.zeros((len(questions), self.n_people), np.int64)
         stimulus = np.zeros((len(questions), self.n_people), np.int32)
         condition = np.zeros((len(questions), self.n_people), np.int16)
-        for place, (task, number, outcome, item) in enumerate(questions):
-            condition[place] = self._condition(item)
-            self._answers(task, number, outcome, item, condition[place], kind[place], value[place])
-            self._stimuli(task, number, outcome, item, condition[place], kind[place] == ANSWERED, stimulus[place])
+        for line, (task, number, outcome, item) in enumerate(questions):
+            condition[line] = self._condition(item)
+            self._answers(task, number, outcome, item, condition[line], kind[line], value[line])
+            self._stimuli(task, number, outcome, item, condition[line], kind[line] == ANSWERED, stimulus[line])
         person, place = np.nonzero((kind == ANSWERED).T)  # participant-major
         texts = pa.concat_arrays(self.texts) if self.texts else pa.array([], pa.string())
         encoded = texts.dictionary_encode()

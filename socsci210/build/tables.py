@@ -63,7 +63,9 @@ def _conditions(study: StudyFile, rows: Rows) -> pa.Table:
     answered = np.bincount(rows.condition, minlength=len(study.conditions))
     records = []
     for place, condition in enumerate(study.conditions):
-        missing = [{"task_num": task, "reason": reason, "n": n} for (arm, task, reason), n in sorted(rows.missing.items()) if arm == place]
+        missing: list[dict[str, Any]] = [
+            {"task_num": task, "reason": reason, "n": n} for (arm, task, reason), n in sorted(rows.missing.items()) if arm == place
+        ]
         records.append(
             {
                 "study_id": study.id,
@@ -116,7 +118,7 @@ def _outcomes(study: StudyFile, rows: Rows) -> pa.Table:
 
 def _participants(study: StudyFile, deposit: Extract, rows: Rows) -> pa.Table:
     n = deposit.n_people
-    person, condition = np.nonzero(rows.assigned)
+    _, condition = np.nonzero(rows.assigned)
     ends = np.concatenate([[0], np.cumsum(rows.assigned.sum(axis=1))])
     columns = {
         "study_id": pa.repeat(study.id, n),

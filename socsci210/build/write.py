@@ -91,7 +91,9 @@ def _units(entry: Entry) -> Units:
 
 def _split_counts(sides: Mapping[str, Sides]) -> dict[str, dict[str, int]]:
     """config -> side -> rows."""
-    counts = sum((np.stack([np.bincount(line, minlength=len(SIDES)) for line in of_study]) for of_study in sides.values()), np.int64(0))
+    counts = np.zeros((len(SPLIT_CONFIGS), len(SIDES)), np.int64)
+    for of_study in sides.values():
+        counts += np.stack([np.bincount(line, minlength=len(SIDES)) for line in of_study])
     return {config: {side: int(n) for side, n in zip(SIDES, line, strict=True)} for config, line in zip(SPLIT_CONFIGS, counts, strict=True)}
 
 

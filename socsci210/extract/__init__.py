@@ -53,7 +53,7 @@ class Extract:
     @property
     def n_people(self) -> int:
         """People kept."""
-        return self.table.num_rows
+        return int(self.table.num_rows)
 
     def codes(self, column: str) -> pa.Array:
         """The stored codes of a column, one per person."""

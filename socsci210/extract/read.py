@@ -34,7 +34,7 @@ def read(payload: dict[str, Any]) -> dict[str, Any]:
     wanted = uses(study)
     _check_uses(study, wanted, raw)
     expressions = list(dict.fromkeys(use.sql for use in wanted if use.sql is not None))
-    values = evaluate(raw.data, {f"sql:{sql}": sql for sql in expressions}) if expressions else None
+    values = evaluate(raw.data, {f"sql:{sql}": sql for sql in expressions})
     kept, dropped = _kept(study, raw, values)
     columns = dict.fromkeys(use.column for use in wanted if use.column is not None)
     columns |= dict.fromkeys(plan.column.name for plan in demographic_columns(study, raw.columns).values())
@@ -134,14 +134,12 @@ def _must_have(raw: RawTable, name: str, where: str) -> None:
 # --- people --------------------------------------------------------------------------------------------------------------------------
 
 
-def _kept(study: StudyFile, raw: RawTable, values: pa.Table | None) -> tuple[Mask, dict[str, int]]:
+def _kept(study: StudyFile, raw: RawTable, values: pa.Table) -> tuple[Mask, dict[str, int]]:
     """Who stays, and how many people left for which reason (the first that applies)."""
     kept, dropped = _without_duplicates(study, raw)
     for number, keep in enumerate(study.data.keep):
-        stays = _truth(raw.data.column(keep.column), f"{study.id}: data.keep[{number}]") if keep.column is not None else None
-        if stays is None and values is not None:
-            stays = _truth(values.column(f"sql:{keep.sql}"), f"{study.id}: data.keep[{number}]")
-        gone = kept & ~np.asarray(stays)
+        column = raw.data.column(keep.column) if keep.column is not None else values.column(f"sql:{keep.sql}")
+        gone = kept & ~_truth(column, f"{study.id}: data.keep[{number}]")
         dropped[keep.reason] = dropped.get(keep.reason, 0) + int(gone.sum())
         kept = kept & ~gone
     if not kept.any():
@@ -209,13 +207,13 @@ def _rows(numbers: npt.NDArray[np.integer[Any]]) -> str:
 # --- what is sent back ---------------------------------------------------------------------------------------------------------------
 
 
-def _write(study: StudyFile, raw: RawTable, columns: list[str], values: pa.Table | None, kept: Mask) -> None:
+def _write(study: StudyFile, raw: RawTable, columns: list[str], values: pa.Table, kept: Mask) -> None:
     table = {"row": pa.array(np.flatnonzero(kept) + 1, pa.int64())}
     mask = pa.array(kept)
     table["weight"] = _weights(study, raw).filter(mask)
     for name in columns:
         table[f"column:{name}"] = raw.data.column(name).filter(mask)
-    for name in values.column_names if values is not None else ():
+    for name in values.column_names:
         table[name] = values.column(name).filter(mask)
     whole = pa.table(table).combine_chunks()
     with pa.OSFile("table.arrow", "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
