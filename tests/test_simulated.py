@@ -22,6 +22,7 @@ from socsci210.simulated import DESIGNS, World, expected_rows, personas, truth, 
 from socsci210.simulated.layout import LABELS
 from socsci210.simulated.world import ELEMENTS, FEE_STEP, PERSONA, SD, TOPICS, TYPES, question_type
 from socsci210.study_file import StudyFile
+from socsci210.texts import bound
 
 from . import descriptive
 
@@ -60,8 +61,10 @@ def test_ids_scales_and_columns_agree_with_the_study_file(study: str) -> None:
             for label, value in (((asked.scale.labels.get(kind.low)), 0), ((asked.scale.labels.get(kind.high)), -1)):
                 if label is not None and label.text is not None and question.kind in LABELS:
                     assert label.text == LABELS[question.kind][value]
-            if not question.items:
-                assert asked.column == design.column(question, 0, number)
+            for place, item in enumerate(outcome.items or (None,)):
+                column = asked.column if item is None or item.column is None else item.column
+                bind = {} if item is None else item.bind
+                assert column is not None and bound(column, bind) == design.column(question, place, number)
 
 
 MARKS = {

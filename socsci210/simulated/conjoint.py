@@ -13,8 +13,8 @@ PAIRS: Final = (1, 2)
 PROFILES: Final = ("a", "b")
 ATTRIBUTES: Final[dict[str, tuple[tuple[str, float], ...]]] = {
     "project": (("a new library", 0.5), ("a new playground", 0.8), ("a new parking lot", -1.0), ("a road repair", 0.2)),
-    "cost": (("no cost, it is free of charge", 1.2), ("a cost of $40 per household", -0.2), ("a cost of $90 per household", -1.2)),
-    "work": (("done in six months", 0.4), ("done in two years", -0.4)),
+    "cost": (("free of charge", 1.2), ("$40 per household", -0.2), ("$90 per household", -1.2)),
+    "work": (("in six months", 0.4), ("in two years", -0.4)),
 }
 """Attribute -> levels in code order (1, 2, ...): what people read, and its effect."""
 

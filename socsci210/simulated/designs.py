@@ -5,6 +5,7 @@ The words stand in `loaders/simulated/<id>/study.yaml`; the ids of arms and ques
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -18,7 +19,17 @@ class Arm:
 
     id: str
     elements: tuple[str, ...]
-    stored: tuple[int | str, ...] = ()
+    stored: tuple[int | str, ...]
+
+
+def arms(*lines: str, stored: Sequence[str | tuple[int, ...]] = ()) -> tuple[Arm, ...]:
+    """Arms from lines `id: element element`. `stored`: what the condition columns hold for each, by default 1, 2, ..."""
+    built = []
+    for number, line in enumerate(lines):
+        name, elements = line.split(":")
+        held = stored[number] if stored else (number + 1,)
+        built.append(Arm(name, tuple(elements.split()), (held,) if isinstance(held, str) else held))
+    return tuple(built)
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,12 @@ class Fill:
 
 @dataclass(frozen=True)
 class Design:
-    """One simulated study. `assigned`: where the deposit keeps the condition; `asked` is only in which question was asked, `within`
-    means that everybody met every arm. `refused` and `dont_know` are codes; `declared` says whether the file declares them missing."""
+    """One simulated study.
+
+    `assigned`: where the deposit keeps the condition. `asked` is only in which question was asked; `within` means that everybody met every
+    arm, in an order of their own: items are the rounds, with one condition column for each. `refused` and `dont_know` are codes;
+    `declared` says whether the file declares them missing.
+    """
 
     id: str
     topic: str
@@ -78,6 +93,6 @@ class Design:
             return f"{name}_{item + 1}"
         if question.split:
             return name + AB[arm >= question.split]
-        if self.assigned in ("asked", "within"):
+        if self.assigned == "asked":
             return f"{name}_{arm + 1}"
         return name

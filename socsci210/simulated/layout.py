@@ -51,7 +51,9 @@ def lay_out(world: World, sample: Sample) -> Deposit:
     rng = world.rng(design.id, "layout")
     columns: dict[str, pa.Array] = {"CASEID": _case_ids(rng, n, design)}
     for number, name in enumerate(design.condition_columns):
-        columns[name] = pa.array(np.array([arm.stored[number] for arm in design.arms])[sample.arm])
+        within = design.assigned == "within"  # then one column per round, else one per factor
+        stored = np.array([arm.stored[0 if within else number] for arm in design.arms])
+        columns[name] = pa.array(stored[sample.arm[:, number if within else 0]])
     if design.fill and sample.fill is not None:
         columns[design.fill.column] = pa.array(np.array(design.fill.levels)[sample.fill - 1])
     columns.update({name: pa.array(levels) for name, levels in sample.profiles.items()})

@@ -126,7 +126,7 @@ class Sample:
     design: Design
     people: dict[str, Codes]
     kept: NDArray[np.bool_]  # False: did not finish, to be left out by the study file's filter
-    arm: Codes  # index of the person's condition; 0 for everyone in a within-person design
+    arm: Codes  # index of the person's condition, shape (people, rounds): one round, or one per arm in a within-person design
     fill: Codes | None
     profiles: dict[str, Codes]  # levels of conjoint attributes by column
     asked: tuple[Asked, ...]
@@ -163,10 +163,11 @@ def _sample(seed: int, n: int, study: str) -> Sample:
     people = personas.draw(rng, n + extra)
     people["IDEO_SEVEN"] = people["IDEO"]
     people["IDEO"] = personas.ideology_codes(people["IDEO"], design.panel)
-    arm = np.zeros(n + extra, dtype=np.int64)
-    if design.assigned != "within":
-        arm[kept] = rng.permutation(np.arange(n) % len(design.arms))
-        arm[~kept] = rng.integers(0, len(design.arms), extra)
+    if design.assigned == "within":
+        arm = rng.permuted(np.tile(np.arange(len(design.arms)), (n + extra, 1)), axis=1)
+    else:
+        arm = rng.integers(0, len(design.arms), (n + extra, 1))
+        arm[kept, 0] = rng.permutation(np.arange(n) % len(design.arms))
     fill = rng.integers(1, len(design.fill.levels) + 1, n + extra) if design.fill else None
     profiles = conjoint.draw(rng, n + extra) if design.conjoint else {}
     sample = Sample(design, people, kept, arm, fill, profiles, ())
@@ -186,16 +187,17 @@ def _asked(world: World, sample: Sample) -> list[Asked]:
     for task, question in enumerate(design.questions):
         kind = TYPES[question.kind]
         for item in range(max(1, len(question.items))):
-            item_effect, cell = residual.normal(0, SD["item"]), residual.normal(0, SD["cell"], len(design.arms))
-            for arm in [np.full(n, a) for a in range(len(design.arms))] if design.assigned == "within" else [sample.arm]:
-                eta = kind.mu + study + item_effect + kind.elements * (main[arm] + party[arm] * x[:, 0]) + cell[arm]
-                eta = eta + kind.persona * taste + person
-                if sample.fill is not None:
-                    eta = eta + kind.elements * FEE_STEP * (sample.fill - 2)
-                if design.conjoint and question.items:
-                    eta = conjoint.latent(question.kind, question.items[item], eta, sample.profiles)
-                response = respond(rng, eta, kind)
-                asked.append(Asked(task, item, arm, eta, response, _missing(rng, n, rate, design)))
+            if item == 0 or design.assigned != "within":  # there, items are rounds of one and the same question
+                item_effect, cell = residual.normal(0, SD["item"]), residual.normal(0, SD["cell"], len(design.arms))
+            arm = sample.arm[:, item % sample.arm.shape[1]]
+            eta = kind.mu + study + item_effect + kind.elements * (main[arm] + party[arm] * x[:, 0]) + cell[arm]
+            eta = eta + kind.persona * taste + person
+            if sample.fill is not None:
+                eta = eta + kind.elements * FEE_STEP * (sample.fill - 2)
+            if design.conjoint and question.items:
+                eta = conjoint.latent(question.kind, question.items[item], eta, sample.profiles)
+            response = respond(rng, eta, kind)
+            asked.append(Asked(task, item, arm, eta, response, _missing(rng, n, rate, design)))
     return asked
 
 
