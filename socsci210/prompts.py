@@ -8,7 +8,7 @@ as tokenising the whole.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -240,6 +240,14 @@ class PromptEncoder:
     def answers(self, values: Iterable[int]) -> list[tuple[int, ...]]:
         """Ids of several answers."""
         return [self.answer(int(value)) for value in values]
+
+
+def common_length(prompts: Sequence[list[int]]) -> int:
+    """Tokens that all prompts begin with; at least one token is left of each."""
+    first, last = min(prompts), max(prompts)  # whatever these two share, all share
+    limit = min(map(len, prompts)) - 1
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), limit)
+    return max(0, min(same, limit))
 
 
 def tokenise(

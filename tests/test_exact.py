@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from socsci210.errors import DatasetError
-from socsci210.predict.exact import ExactAnswers, _common_length, normalise
+from socsci210.predict.exact import ExactAnswers, normalise
 from socsci210.prompts import PromptEncoder
 from tests.tiny import tiny_model, tiny_tokenizer
 
@@ -108,10 +108,3 @@ def test_prompt_longer_than_the_context(encoder: PromptEncoder, prompts: list[li
     exact.context = 20
     with pytest.raises(DatasetError, match="at most 20, the context of the model"):
         exact.log_probabilities(prompts, encoder.answers([1, 2]))
-
-
-def test_common_length() -> None:
-    assert _common_length([[1, 2, 3], [1, 2, 4, 5]]) == 2
-    assert _common_length([[1, 2, 3]]) == 2  # one token is left
-    assert _common_length([[1, 2], [1, 2, 3]]) == 1
-    assert _common_length([[5], [6, 7]]) == 0

@@ -153,3 +153,10 @@ def test_a_family_without_system_turn_reads_it_in_the_user_turn() -> None:
 
 def test_every_field_has_a_label() -> None:
     assert [prompts.field_label(field) for field in FIELDS][-3:] == ["Party Id", "Ideology", "Phone Service"]
+
+
+def test_common_length() -> None:
+    assert prompts.common_length([[1, 2, 3], [1, 2, 4, 5]]) == 2
+    assert prompts.common_length([[1, 2, 3]]) == 2  # one token is left
+    assert prompts.common_length([[1, 2], [1, 2, 3]]) == 1
+    assert prompts.common_length([[5], [6, 7]]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def examples(dataset: Path) -> Examples:
 def test_batch_holds_prompts_and_answers_as_prediction_sees_them(examples: Examples, dataset: Path) -> None:
     rows = DatasetFolder(dataset).rows("all").to_pylist()
     picked = [0, 1, 50, 143]
-    batch = collate(examples, picked, pad=0)
+    batch = collate(examples, [[row] for row in picked], pad=0)
     for line, number in enumerate(picked):
         row = rows[number]
         prompt = examples.encoder.prompt(persona(row["demographic"]), row["stimuli"])
@@ -118,20 +119,49 @@ def test_loss_is_the_cross_entropy_of_the_answer_tokens(examples: Examples) -> N
         prompt, answer = examples.prompt(row), examples.answer(row)
         log = torch.log_softmax(model(torch.tensor([[*prompt, *answer]])).logits[0], dim=-1).detach()
         expected -= sum(float(log[len(prompt) + k - 1, token]) for k, token in enumerate(answer))
-    assert float(answer_loss(model, collate(examples, picked, pad=0))) == pytest.approx(expected, rel=1e-5)
+    assert float(answer_loss(model, collate(examples, [[row] for row in picked], pad=0))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_shared_beginnings_change_neither_loss_nor_gradients(examples: Examples) -> None:
+    model = tiny_model(examples.encoder.tokenizer)
+    stimuli: dict[int, list[int]] = {}
+    for row, stimulus in enumerate(examples.texts.stimulus.tolist()):
+        stimuli.setdefault(stimulus, []).append(row)
+    first_template = Examples.__new__(Examples)
+    first_template.__dict__.update(examples.__dict__, encoder=PromptEncoder(examples.encoder.tokenizer, "stimulus_first"))
+    some = list(stimuli.values())
+    groups = [some[0][:3], some[1][:2], some[2][:1]]
+    gradients = []
+    for cut in (groups, [[row] for group in groups for row in group]):
+        model.zero_grad()
+        loss = answer_loss(model, collate(first_template, cut, pad=0))
+        loss.backward()
+        gradients.append((float(loss.detach()), torch.cat([p.grad.flatten() for p in model.parameters()])))
+    assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-6)
+    assert float((gradients[0][1] - gradients[1][1]).abs().max()) < 1e-4
+    assert collate(first_template, groups, pad=0).ids.numel() < collate(first_template, [[r] for g in groups for r in g], pad=0).ids.numel()
 
 
 def test_order_is_seeded_and_holds_every_row_once() -> None:
     lengths = np.random.default_rng(0).integers(5, 50, 1001)
-    first, again, other = Order(lengths, 8, 1), Order(lengths, 8, 1), Order(lengths, 8, 2)
-    epochs = [np.concatenate(first.epoch(e)) for e in range(2)]
-    for epoch in epochs:
-        assert sorted(epoch) == list(range(1001))
-    assert not np.array_equal(*epochs)
-    assert np.array_equal(epochs[1], np.concatenate(again.epoch(1)))
-    assert not np.array_equal(epochs[0], np.concatenate(other.epoch(0)))
-    spread = np.mean([np.ptp(lengths[batch]) for batch in first.epoch(0)])
+    head = np.random.default_rng(1).integers(0, 40, 1001)
+    first, again, other = (Order(lengths, 8, seed) for seed in (1, 1, 2))
+    grouped = Order(lengths, 8, 1, head=head, share=4)
+
+    def rows(order: Order, epoch: int) -> list[int]:
+        return [int(row) for batch in order.epoch(epoch) for group in batch for row in group]
+
+    for order in (first, grouped):
+        assert sorted(rows(order, 0)) == sorted(rows(order, 1)) == list(range(1001))
+        assert rows(order, 0) != rows(order, 1)
+        assert order.steps(1) == len(order.epoch(0)) and order.steps(3) == math.ceil(len(order.epoch(0)) / 3)
+    assert rows(first, 1) == rows(again, 1) != rows(other, 1)
+    spread = np.mean([np.ptp(lengths[np.concatenate(batch)]) for batch in first.epoch(0)])
     assert spread < 10 < np.ptp(lengths)
+    groups = [group for batch in grouped.epoch(0) for group in batch]
+    assert all(len(set(head[group])) == 1 and len(group) <= 4 for group in groups)
+    assert np.mean([len(group) for group in groups]) > 3.5
+    assert max(sum(map(len, batch)) for batch in grouped.epoch(0)) <= 8
 
 
 def test_learning_rate_rises_then_falls_to_zero() -> None:
@@ -144,7 +174,11 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
 
 def test_accumulation_equals_one_large_batch(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The same eight rows per step, in the same order: only the cut into micro-batches differs. Answers differ in length.
-    monkeypatch.setattr(Order, "epoch", lambda self, epoch: [np.arange(i, i + self.batch_size) for i in range(0, 16, self.batch_size)])
+    monkeypatch.setattr(
+        Order,
+        "epoch",
+        lambda self, epoch: [[[r] for r in range(i, i + self.groups_per_batch)] for i in range(0, 16, self.groups_per_batch)],
+    )
     rows = [{**row, "response": 10 + row["response"] if row["participant"] % 4 else row["response"], "scale_max": 20}
             for row in DatasetFolder(dataset).rows("all").to_pylist()]  # fmt: skip
     other = write_tiny_dataset(tmp_path / "d", rows)
@@ -275,6 +309,7 @@ def test_checkpoint_of_another_run(dataset: Path, tmp_path: Path, monkeypatch: p
         ("model: m\nmax_steps: 1", ["--train_on", "[unseen_people]"], r"train_on.*'unseen_people'"),
         ("- 1", [], r"not a mapping"),
         ("a: [", [], r"not a readable YAML file"),
+        ("model: m\nmax_steps: 1\nshare_prefix: 5", [], r"batch_size 32 is not a multiple of share_prefix 5"),
         ("seed: 0", ["stray"], r"cannot read 'stray'"),
     ],
 )

@@ -65,6 +65,8 @@ class TrainConfig(Strict):
     max_epochs: int | None = Field(None, ge=1)
     batch_size: int = Field(32, ge=1)
     """Rows per process and forward pass; rows per step = batch_size x accumulation x processes."""
+    share_prefix: int = Field(1, ge=1)
+    """So many rows whose prompts begin alike (with one stimulus or one persona, whichever the template puts first) read it together."""
     accumulation: int = Field(1, ge=1)
     learning_rate: Number = Field(1e-5, gt=0)
     weight_decay: Number = Field(0.1, ge=0)
@@ -82,6 +84,8 @@ class TrainConfig(Strict):
             raise ValueError("give either model or nano")
         if self.max_steps is None and self.max_minutes is None and self.max_epochs is None:
             raise ValueError("give max_steps, max_minutes or max_epochs, or training never ends")
+        if self.batch_size % self.share_prefix:
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of share_prefix {self.share_prefix}")
         return self
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 import torch
 
 from socsci210.dataset_folder import DatasetFolder
-from socsci210.prompts import PromptEncoder
+from socsci210.prompts import PromptEncoder, common_length
 from socsci210.row_texts import COLUMNS, RowTexts, row_texts
 
 from .config import TrainError
@@ -105,6 +106,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.response)
 
+    @property
+    def head(self) -> Index:
+        """What each row's prompt begins with: index of its stimulus or of its persona, as the template has it."""
+        return self.texts.stimulus if self.encoder.template.head_part == "stimulus" else self.texts.persona
+
     def _prompt(self, person: int, stimulus: int) -> list[int]:
         return self.encoder.prompt(self.texts.personas[person], self.texts.stimuli[stimulus])
 
@@ -119,60 +125,118 @@ class Examples:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows padded on the left, so that all answers end in the last column.
+    """Token sequences, each of them one prompt and answer, or a shared beginning with several endings.
 
     Attributes:
-        ids, mask, positions: (rows, length); the last token of each answer is not an input.
-        targets: (rows, longest answer), the tokens that the last columns predict, `IGNORED` where there is none.
+        ids, positions: (sequences, length); the last token of each answer is not an input.
+        mask: (sequences, length), 1 for tokens and 0 for padding; or (sequences, 1, length, length), additive, where endings share a
+            beginning and may not see each other.
+        keep: positions in a sequence at which answer tokens are predicted.
+        targets: (sequences, len(keep)), the tokens to predict there, `IGNORED` where there is none.
     """
 
     ids: torch.Tensor
     mask: torch.Tensor
     positions: torch.Tensor
+    keep: torch.Tensor
     targets: torch.Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        return Batch(*(tensor.to(device) for tensor in (self.ids, self.mask, self.positions, self.targets)))
+        return Batch(*(tensor.to(device) for tensor in (self.ids, self.mask, self.positions, self.keep, self.targets)))
 
 
-def collate(examples: Examples, rows: Sequence[int], pad: int) -> Batch:
-    """A batch of some rows, padded to the longest of them."""
-    answers = [examples.answer(row) for row in rows]
-    inputs = [[*examples.prompt(row), *answer[:-1]] for row, answer in zip(rows, answers, strict=True)]
-    length, longest = max(map(len, inputs)), max(map(len, answers))
-    ids = np.full((len(rows), length), pad, dtype=np.int64)
-    mask = np.zeros_like(ids)
-    targets = np.full((len(rows), longest), IGNORED, dtype=np.int64)
-    for row, (tokens, answer) in enumerate(zip(inputs, answers, strict=True)):
-        ids[row, length - len(tokens) :] = tokens
-        mask[row, length - len(tokens) :] = 1
-        targets[row, longest - len(answer) :] = answer
-    positions = np.maximum(mask.cumsum(axis=1) - 1, 0)
-    return Batch(*(torch.from_numpy(array) for array in (ids, mask, positions, targets)))
+def collate(examples: Examples, groups: Sequence[Sequence[int] | Index], pad: int) -> Batch:
+    """A batch of groups of rows. The rows of a group are read as one sequence: what their prompts begin with, then every ending.
+
+    Beginnings and endings are padded on the left, each to the longest of its kind, so that answers end in the same places everywhere.
+    """
+    prompts = [[examples.prompt(row) for row in group] for group in groups]
+    answers = [[examples.answer(row) for row in group] for group in groups]
+    alone = max(map(len, groups)) == 1  # then nothing is shared; else a single row is cut before its last token
+    shared = [0 if alone else common_length(some) for some in prompts]
+    ends = [
+        [[*prompt[at:], *answer[:-1]] for prompt, answer in zip(some, their, strict=True)]
+        for some, their, at in zip(prompts, answers, shared, strict=True)
+    ]
+    first, size = max(shared), max(map(len, groups))
+    width = max(len(end) for some in ends for end in some)
+    longest = max(len(answer) for their in answers for answer in their)
+    ids = np.full((len(groups), first + size * width), pad, dtype=np.int64)
+    positions, real = np.zeros_like(ids), np.zeros(ids.shape, dtype=bool)
+    targets = np.full((len(groups), size, longest), IGNORED, dtype=np.int64)
+
+    def place(line: int, stop: int, tokens: list[int], position: int) -> None:
+        at = slice(stop - len(tokens), stop)
+        ids[line, at], real[line, at] = tokens, True
+        positions[line, at] = position + np.arange(len(tokens))
+
+    for line, (some, at) in enumerate(zip(ends, shared, strict=True)):
+        place(line, first, prompts[line][0][:at], 0)
+        for branch, end in enumerate(some):
+            place(line, first + (branch + 1) * width, end, at)
+            targets[line, branch, longest - len(answers[line][branch]) :] = answers[line][branch]
+    mask = torch.from_numpy(real.astype(np.int64)) if size == 1 else _branches(real, first, width)
+    keep = first + width * np.arange(1, size + 1)[:, None] - longest + np.arange(longest)
+    flat = targets.reshape(len(groups), -1)
+    return Batch(torch.from_numpy(ids), mask, *(torch.from_numpy(array) for array in (positions, keep.reshape(-1), flat)))
+
+
+def _branches(real: npt.NDArray[np.bool_], first: int, width: int) -> torch.Tensor:
+    """The additive mask of shared beginnings: a token sees what stands before it in the beginning and in its own ending."""
+    place = np.arange(real.shape[1])
+    branch = np.where(place < first, -1, (place - first) // width)
+    sees = (place[None, :] <= place[:, None]) & ((branch[None, :] == -1) | (branch[None, :] == branch[:, None]))
+    visible = torch.from_numpy(sees[None] & real[:, None, :])
+    return torch.zeros(visible.shape).masked_fill_(~visible, torch.finfo(torch.float32).min)[:, None]
 
 
 class Order:
-    """The order of micro-batches: rows shuffled by (seed, epoch), neighbours of like length put together, batches shuffled again.
+    """The order of micro-batches: groups of rows, shuffled by (seed, epoch), neighbours of like length put together, shuffled again.
 
     It is a function of seed and epoch alone, so a resumed run, or one with another number of processes, sees the same rows.
+
+    Args:
+        lengths: tokens of every row.
+        batch_size: rows of a micro-batch.
+        seed: seed of all shuffling.
+        head: what each row's prompt begins with, as an integer.
+        share: at most so many rows with one head make a group.
     """
 
-    POOL: Final = 32  # batches among which rows are sorted by length
+    POOL: Final = 32  # batches among which groups are sorted by length
 
-    def __init__(self, lengths: Index, batch_size: int, seed: int) -> None:
-        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+    def __init__(self, lengths: Index, batch_size: int, seed: int, *, head: Index | None = None, share: int = 1) -> None:
+        self.lengths, self.seed, self.share = lengths, seed, share
+        self.head = np.arange(len(lengths)) if head is None else head
+        self.groups_per_batch = batch_size // share
 
-    def epoch(self, epoch: int) -> list[Index]:
-        """All micro-batches of an epoch; every row stands in exactly one."""
+    def epoch(self, epoch: int) -> list[list[Index]]:
+        """All micro-batches of an epoch, each a list of groups; every row stands in exactly one group."""
         random = np.random.default_rng((self.seed, epoch))
-        shuffled = random.permutation(len(self.lengths))
-        batches: list[Index] = []
-        for start in range(0, len(shuffled), self.batch_size * self.POOL):
-            pool = shuffled[start : start + self.batch_size * self.POOL]
-            pool = pool[np.argsort(self.lengths[pool], kind="stable")]
-            batches += [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
+        groups = self._groups(random.permutation(len(self.lengths)))
+        order = random.permutation(len(groups))
+        length = np.array([self.lengths[group].max() for group in groups])
+        batches: list[list[Index]] = []
+        size = self.groups_per_batch
+        for start in range(0, len(order), size * self.POOL):
+            pool = order[start : start + size * self.POOL]
+            pool = pool[np.argsort(length[pool], kind="stable")]
+            batches += [[groups[i] for i in pool[at : at + size]] for at in range(0, len(pool), size)]
         return [batches[i] for i in random.permutation(len(batches))]
+
+    def steps(self, per_step: int) -> int:
+        """Steps of an epoch, at so many micro-batches per step."""
+        groups = len(self._groups(np.arange(len(self.lengths))))
+        return math.ceil(math.ceil(groups / self.groups_per_batch) / per_step)
+
+    def _groups(self, rows: Index) -> list[Index]:
+        """Rows cut into groups of one head, of nearly equal size, in the order given."""
+        if self.share == 1:
+            return list(rows[:, None])
+        by_head = rows[np.argsort(self.head[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(self.head[by_head], prepend=-1))
+        return [part for some in np.split(by_head, starts[1:]) for part in np.array_split(some, -(-len(some) // self.share))]
 
 
 def context_of(model: Any) -> int:

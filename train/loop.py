@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 
 from socsci210.dataset_folder import DatasetFolder
@@ -117,14 +118,14 @@ class _Run:
         self.model, self.optimizer = accelerator.prepare(
             model, torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate, betas=(0.9, 0.95))
         )
-        self.order = Order(examples.lengths, config.batch_size, config.seed)
+        self.order = Order(examples.lengths, config.batch_size, config.seed, head=examples.head, share=config.share_prefix)
         self.per_step = config.accumulation * accelerator.num_processes
         self.progress = Progress()
         self.before = 0.0  # seconds trained before this process started
 
     # --- the data of a step ---------------------------------------------------------------------------------------------------------
 
-    def _groups(self) -> Iterator[list[Index]]:
+    def _micro_batches(self) -> Iterator[list[list[Index]]]:
         """Micro-batches step by step, from where the run stands, over as many epochs as it takes."""
         while self.config.max_epochs is None or self.progress.epoch < self.config.max_epochs:
             batches = self.order.epoch(self.progress.epoch)
@@ -140,8 +141,7 @@ class _Run:
         if config.max_minutes:
             shares.append(self._agreed(progress.seconds) / (60 * config.max_minutes))
         if config.max_epochs:
-            batches = -(-len(self.examples) // config.batch_size)
-            shares.append(progress.step / (config.max_epochs * -(-batches // self.per_step)))
+            shares.append(progress.step / (config.max_epochs * self.order.steps(self.per_step)))
         return max(shares)
 
     def _agreed(self, seconds: float) -> float:
@@ -160,11 +160,11 @@ class _Run:
         self.before = progress.seconds
         pending: list[tuple[float, int]] = []
         self.model.train()
-        for group in self._groups():
+        for batches in self._micro_batches():
             done = self._share_done()
             if done >= 1:
                 break
-            pending.append(self._step(group, learning_rate(config.learning_rate, done, config.warmup)))
+            pending.append(self._step(batches, learning_rate(config.learning_rate, done, config.warmup)))
             progress.step += 1
             progress.seconds = self.before + time.monotonic() - started
             if progress.step % config.log_every == 0:
@@ -174,19 +174,20 @@ class _Run:
                 self._checkpoint(checkpoints, noted)
         self._log(pending)
 
-    def _step(self, group: list[Index], rate: float) -> tuple[float, int]:
+    def _step(self, batches: list[list[Index]], rate: float) -> tuple[float, int]:
         """One update. Returns the summed loss and the number of trained tokens of the whole step."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        total = int(sum(self.examples.trained[batch].sum() for batch in group))
+        rows = np.concatenate([group for batch in batches for group in batch])
+        total = int(self.examples.trained[rows].sum())
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
-        mine = [group[i] if i < len(group) else None for i in range(rank, -(-len(group) // world) * world, world)]
+        mine = [batches[i] if i < len(batches) else None for i in range(rank, -(-len(batches) // world) * world, world)]
         summed = torch.zeros((), device=self.accelerator.device)
-        for number, rows in enumerate(mine):
+        for number, groups in enumerate(mine):
             with self._synchronised(last=number == len(mine) - 1):
                 # A process without rows in a short last step still takes part in the exchange of gradients, with a loss of zero.
-                batch = collate(self.examples, (group[0] if rows is None else rows).tolist(), self.pad).to(self.accelerator.device)
-                loss = answer_loss(self.model, batch) * (0.0 if rows is None else 1.0)
+                batch = collate(self.examples, batches[0] if groups is None else groups, self.pad).to(self.accelerator.device)
+                loss = answer_loss(self.model, batch) * (0.0 if groups is None else 1.0)
                 self.accelerator.backward(loss * world / total)  # gradients are averaged over processes
                 summed += loss.detach()
         loss_sum = float(self.accelerator.reduce(summed, reduction="sum").item())
@@ -199,7 +200,7 @@ class _Run:
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.progress.rows += int(sum(map(len, group)))
+        self.progress.rows += len(rows)
         self.progress.tokens += total
         return loss_sum, total
 

@@ -16,17 +16,16 @@ from .data import IGNORED, Batch
 
 def answer_loss(model: Any, batch: Batch) -> torch.Tensor:
     """Summed cross-entropy of a batch's trained tokens, in nats. Logits are computed at the answer only, where the model can."""
-    wanted = batch.targets.shape[1]
-    extra = {"logits_to_keep": wanted} if keeps_logits(model) else {}
-    logits = model(
-        input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False, **extra
-    ).logits[:, -wanted:]  # fmt: skip
+    extra = {"logits_to_keep": batch.keep} if keeps_logits(model) else {}
+    logits = model(input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False, **extra).logits
+    if not extra:
+        logits = logits[:, batch.keep]
     return torch.nn.functional.cross_entropy(
         logits.float().reshape(-1, logits.shape[-1]), batch.targets.reshape(-1), ignore_index=IGNORED, reduction="sum"
     )
 
 
 def keeps_logits(model: Any) -> bool:
-    """Whether the model can compute logits at the last positions only."""
+    """Whether the model can compute logits at some positions only."""
     inner = getattr(model, "module", model)  # behind DistributedDataParallel
     return "logits_to_keep" in inspect.signature(inner.forward).parameters

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from ..errors import DatasetError
-from ..prompts import PromptEncoder
+from ..prompts import PromptEncoder, common_length
 from .trie import Trie, build_trie
 
 Floats = npt.NDArray[np.float64]
@@ -93,7 +93,7 @@ class ExactAnswers:
 
     @torch.inference_mode()
     def _by_tree(self, prompts: Sequence[list[int]], trie: Trie) -> Floats:
-        shared = _common_length(prompts)
+        shared = common_length(prompts)
         cache = None
         if shared:
             prefix = torch.tensor([prompts[0][:shared]], device=self.device)
@@ -152,14 +152,6 @@ def normalise(log_probabilities: Floats) -> tuple[Floats, Floats]:
     weights = np.exp(log_probabilities - top)
     total = weights.sum(axis=1, keepdims=True)
     return weights / total, np.minimum(np.exp(top[:, 0]) * total[:, 0], 1.0)
-
-
-def _common_length(prompts: Sequence[list[int]]) -> int:
-    """Tokens that all prompts begin with; at least one token is left of each."""
-    first, last = min(prompts), max(prompts)  # whatever these two share, all share
-    limit = min(map(len, prompts)) - 1
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), limit)
-    return max(0, min(same, limit))
 
 
 def _edges(logits: torch.Tensor, trie: Trie) -> Floats:
