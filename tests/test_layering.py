@@ -42,7 +42,7 @@ LAYER = {
     "crosswalks": "study_files", "new_study": "study_files", "study_schema": "study_files", "loaders": "study_files",
     "simulated": "deposits",
     "stimuli": "stimuli", "extract": "build", "build": "build",
-    "dataset_folder": "dataset", "row_texts": "prompts", "splits": "splits", "load": "loading", "alias": "loading",
+    "dataset_folder": "dataset", "row_texts": "prompts", "splits": "splits", "load": "loading", "loading": "loading", "alias": "loading",
     "prompts": "prompts", "train": "train", "predict": "predict",
     "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores", "report": "report", "cards": "cards",
     "cli": "commands", "demo": "commands", "__init__": "commands",

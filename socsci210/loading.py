@@ -1,0 +1,189 @@
+"""The work behind `load`: read with `datasets`, filter, render prompts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from datasets import DatasetDict, Features, IterableDatasetDict, Value, load_dataset
+
+from .errors import DatasetError
+from .prompts import get_template, template_hash
+from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
+from .splits import FRACTIONS
+from .splits.keep import Keep, Person, people_of
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `load` was asked for; its docstring explains each."""
+
+    config: str
+    split: str | None
+    prompts: str | None
+    columns: list[str] | None
+    studies: set[str] | None
+    clean: bool
+    disjoint_people: bool
+    strict: bool
+    fraction: int | None
+    streaming: bool
+
+
+def load_wish(path: str, wish: Wish) -> Any:
+    """Load what is wished for from the folder or Hub id `path`.
+
+    Raises:
+        DatasetError: see `load`.
+    """
+    _check_names(wish)
+    _check_options(wish)
+    if wish.studies is not None:
+        _check_studies(path, wish.studies)
+    found = _read(path, wish.config, wish.split, streaming=wish.streaming, columns=_needed(wish))
+    if wish.split is not None:
+        return _finished(_keep(path, wish, wish.split).apply(found), wish)
+    done = {name: _finished(_keep(path, wish, name).apply(part), wish) for name, part in found.items()}
+    return IterableDatasetDict(done) if wish.streaming else DatasetDict(done)
+
+
+def _keep(path: str, wish: Wish, split: str) -> Keep:
+    """Which rows of a split stay."""
+    return Keep(
+        studies=wish.studies,
+        without_studies=_torn(path) if wish.strict and split != "train" else None,
+        clean=wish.clean,
+        people=_fraction_people(path, wish.fraction) if wish.fraction is not None and split == "train" else None,
+        without_people=_people_more_held_out(path, wish.config, split, wish.studies) if wish.disjoint_people else None,
+    )
+
+
+def _finished(part: Any, wish: Wish) -> Any:
+    """Render prompts where asked for, and leave the columns asked for, in their order."""
+    if wish.prompts is not None:
+        part = _with_prompts(part, wish.prompts)
+    if wish.columns is None:
+        return part
+    added = ["prompt"] if wish.prompts is not None and "prompt" not in wish.columns else []
+    return part.select_columns([*wish.columns, *added])
+
+
+def _needed(wish: Wish) -> list[str] | None:
+    """The columns that must be read to filter, render and return; None for all."""
+    if wish.columns is None:
+        return None
+    extra = ["study_id"] if wish.config in TABLES else ["study_id", "participant", "flags"]
+    text = ["demographic", "stimuli"] if wish.prompts is not None else []
+    return [name for name in dict.fromkeys([*wish.columns, *extra, *text]) if name != "prompt"]
+
+
+def _with_prompts(part: Any, template: str) -> Any:
+    # `datasets` caches a map under a hash of its arguments, not of the code it calls: the hash of the template makes a new wording count.
+    arguments = {"template": template, "version": template_hash(template)}
+    features = Features({**part.features, "prompt": Value("string")})
+    # In Arrow, so that a batch in which a field is always null keeps its type.
+    return part.with_format("arrow").map(_render, batched=True, fn_kwargs=arguments, features=features).with_format(None)
+
+
+def _render(table: pa.Table, template: str, version: str) -> pa.Table:
+    render = get_template(template).render
+    rows = zip(table["demographic"].to_pylist(), table["stimuli"].to_pylist(), strict=True)
+    return table.append_column("prompt", pa.array([render(person, text) for person, text in rows], pa.string()))
+
+
+def _read(path: str, config: str, split: str | None, *, streaming: bool = False, columns: Sequence[str] | None = None) -> Any:
+    options: dict[str, Any] = {} if columns is None else {"columns": list(columns)}
+    try:
+        return load_dataset(path, config, split=split, streaming=streaming, **options)
+    except ValueError as error:  # a config or split without rows is not in the card
+        raise DatasetError(f"config {config!r}, split {split!r}: {error}", where=path, expected="a split that has rows") from error
+
+
+# --- who stays -----------------------------------------------------------------------------------------------------------------------
+
+
+def _people_more_held_out(path: str, config: str, split: str, studies: set[str] | None) -> set[Person]:
+    """People of the sides that are held out more than `split`; an error if that is everyone on it."""
+    available = _read(path, config, None, streaming=True)
+    people = {
+        side: people_of(_read(path, config, side, columns=["study_id", "participant"]).data.table)
+        for side in SPLITS[SPLITS.index(split) :]
+        if side in available
+    }
+    own = {person for person in people.pop(split) if studies is None or person[0] in studies}
+    more = set[Person]().union(*people.values())
+    if own and own <= more:
+        raise DatasetError(
+            f"nobody is left in {split} of {config}: all its people also stand on a side that is more held out",
+            expected="people who stand on one side only",
+            fix="load it without disjoint_people, or use unseen_participants, which separates people",
+        )
+    return more
+
+
+def _assignments(path: str, config: str) -> Any:
+    frame = _read(path, "assignments", "train").data.table.to_pandas()
+    return frame[frame["config"] == config]
+
+
+def _fraction_people(path: str, fraction: int) -> set[Person]:
+    frame = _assignments(path, "unseen_participants")
+    frame = frame[frame["train_fraction"] <= fraction]
+    return set(zip(frame["study_id"], frame["unit"].astype(int), strict=True))
+
+
+def _torn(path: str) -> set[str]:
+    """Held-out studies with a relative in training."""
+    frame = _assignments(path, "unseen_studies")
+    trained = set(frame.loc[frame["split"] == "train", "group"])
+    return set(frame.loc[frame["split"].isin(["validation", "test"]) & frame["group"].isin(trained), "study_id"])
+
+
+def _check_studies(path: str, wanted: set[str]) -> None:
+    known = set(_read(path, "studies", "train", columns=["study_id"])["study_id"])
+    if unknown := sorted(wanted - known):
+        near = difflib.get_close_matches(unknown[0], known, n=3)
+        expected = f"some of {', '.join(sorted(near or known))}"
+        raise DatasetError(f"no study {', '.join(unknown)}", where=path, expected=expected, fix="correct studies=")
+
+
+# --- what may be asked for -----------------------------------------------------------------------------------------------------------
+
+
+def _check_names(wish: Wish) -> None:
+    config, split = wish.config, wish.split
+    configs = ("all", *SPLIT_CONFIGS, *TABLES)
+    if config not in configs:
+        near = difflib.get_close_matches(config, configs, n=1)
+        raise DatasetError(f"no config is called {config!r}", expected=", ".join(configs), fix=f"did you mean {near[0]!r}?" if near else "")
+    splits = SPLITS if config in SPLIT_CONFIGS else ("train",)
+    if split is not None and split not in splits:
+        raise DatasetError(f"config {config!r} has no split {split!r}", expected=", ".join(splits))
+    names = [*TABLES[config].names] if config in TABLES else [*ROWS.names, *(["prompt"] if wish.prompts is not None else [])]
+    if unknown := [name for name in wish.columns or () if name not in names]:
+        fix = "columns=[..., 'prompt'] needs prompts='upstream'" if "prompt" in unknown else "correct columns="
+        raise DatasetError(f"config {config!r} has no column {', '.join(unknown)}", expected=", ".join(names), fix=fix)
+
+
+def _check_options(wish: Wish) -> None:
+    for option, expected in _misplaced(wish):
+        raise DatasetError(f"{option} with config {wish.config!r}, split {wish.split!r}", expected=expected, fix="leave the option out")
+    if wish.prompts is not None:
+        get_template(wish.prompts)
+    if wish.fraction is not None and wish.fraction not in FRACTIONS:
+        raise DatasetError(f"fraction {wish.fraction}", expected=f"one of {', '.join(map(str, FRACTIONS))} (per cent)")
+
+
+def _misplaced(wish: Wish) -> Iterator[tuple[str, str]]:
+    """Options that mean nothing for the config or split, and where they would."""
+    if wish.config in TABLES and (wish.prompts is not None or wish.clean):
+        yield ("prompts" if wish.prompts is not None else "clean"), "a config of rows: all or a split configuration"
+    if wish.strict and wish.config != "unseen_studies":
+        yield "strict", "config unseen_studies"
+    if wish.disjoint_people and wish.config not in SPLIT_CONFIGS:
+        yield "disjoint_people", f"one of {', '.join(SPLIT_CONFIGS)}"
+    if wish.fraction is not None and (wish.config != "unseen_participants" or wish.split not in (None, "train")):
+        yield "fraction", "the training people of unseen_participants"
