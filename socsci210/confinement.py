@@ -50,6 +50,8 @@ def limit(*, seconds: float, memory: int, write: int) -> None:
     cores = os.cpu_count() or 1
     cpu = max(1, int(seconds * cores) + 1)
     limits = {resource.RLIMIT_AS: memory, resource.RLIMIT_FSIZE: write, resource.RLIMIT_CPU: cpu, resource.RLIMIT_CORE: 0}
+    if sys.platform == "darwin":
+        del limits[resource.RLIMIT_AS]  # macOS refuses to set it
     for kind, wanted in limits.items():
         hard = resource.getrlimit(kind)[1]
         value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

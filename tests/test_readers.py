@@ -171,6 +171,14 @@ def test_lettered_missing_values_of_stata_become_null(tmp_path: Path) -> None:
     assert raw.columns["a"].value_labels == {1: "one"}
 
 
+@pytest.mark.parametrize("version", [8, 10, 12, 13, 14, 15])
+def test_versions_of_stata(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "data.dta"
+    frame = FRAME.assign(TOWN=["Aston", "", "Brill", "Eze"])
+    pyreadstat.write_dta(frame, path, version=version)
+    assert read_data(path).data.to_pydict() == {**EXPECTED, "TOWN": ["Aston", None, "Brill", "Eze"]}
+
+
 @pytest.mark.parametrize("extension", ["sav", "dta", "xpt", "xlsx", "parquet"])
 def test_dates_are_dates(extension: str, tmp_path: Path) -> None:
     frame = pd.DataFrame(
@@ -252,6 +260,11 @@ def test_csv_encodings_are_found(encoding: str, name: str, tmp_path: Path) -> No
 def test_csv_encoding_can_be_named(tmp_path: Path) -> None:
     raw = csv(tmp_path, "s,n\né,1\n".encode("mac-roman"), encoding="mac-roman")
     assert (raw.data.column("s").to_pylist(), raw.encoding) == (["é"], "mac-roman")
+
+
+def test_utf16_without_a_mark_needs_its_name(tmp_path: Path) -> None:
+    raw = csv(tmp_path, "s,n\né,1\n".encode("utf-16-le"), encoding="utf-16-le")
+    assert raw.data.to_pydict() == {"s": ["é"], "n": [1]}
 
 
 def test_second_header_row(tmp_path: Path) -> None:

@@ -40,14 +40,17 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_content(path: Path, *, sha256: str | None, member: str | None, extensions: Iterable[str]) -> Content:
+def read_content(
+    path: Path, *, sha256: str | None, extensions: Iterable[str], member: str | None = None, encoding: str | None = None
+) -> Content:
     """Read a file, check its hash, take it out of its archive, and check its bytes against its extension.
 
     Args:
         path: the file. `.gz` and `.zip` around one of `extensions` are opened.
         sha256: expected hash of the whole file, or None.
-        member: glob that fits one member of a zip archive; may be left out where it holds one file.
         extensions: those that the caller can parse, without dot.
+        member: glob that fits one member of a zip archive; may be left out where it holds one file.
+        encoding: of text, where it was named.
 
     Raises:
         ReadError
@@ -81,7 +84,7 @@ def read_content(path: Path, *, sha256: str | None, member: str | None, extensio
             expected=", ".join(f".{known}" for known in allowed) + " (each also as .gz or in a .zip)",
             fix="convert the file, or name another one",
         )
-    require_format(data, extension, where)
+    require_format(data, extension, where, encoded=encoding is not None)
     if extension in ("xlsx", "docx"):
         _check_package(data, where)
     return Content(data, extension, found, where)

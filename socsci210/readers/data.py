@@ -38,7 +38,7 @@ def read_data(
     Raises:
         ReadError: the file is missing, damaged, empty, unsafe, or not what its hash or extension says.
     """
-    content = read_content(path, sha256=sha256, member=member, extensions=DATA_FORMATS)
+    content = read_content(path, sha256=sha256, extensions=DATA_FORMATS, member=member, encoding=encoding)
     extension, where = content.extension, content.where
     _refuse_misplaced(extension, where, sheet=sheet, second_header=second_header)
     columns: dict[str, Column] | None = None

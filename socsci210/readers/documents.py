@@ -35,7 +35,7 @@ def read_document(path: Path, *, sha256: str | None = None) -> Document:
     Raises:
         ReadError: the file is missing, damaged, empty, unsafe, or not what its hash or extension says.
     """
-    content = read_content(path, sha256=sha256, member=None, extensions=DOCUMENT_FORMATS)
+    content = read_content(path, sha256=sha256, extensions=DOCUMENT_FORMATS)
     readers = {"docx": _docx_blocks, "txt": _line_blocks}
     blocks = tuple(readers.get(content.extension, _header_blocks)(content))
     if not any(block.text.strip() for block in blocks):

@@ -68,8 +68,10 @@ def _zip_kind(data: bytes) -> str:
     return "zip"
 
 
-def require_format(data: bytes, extension: str, where: str) -> None:
+def require_format(data: bytes, extension: str, where: str, *, encoded: bool = False) -> None:
     """Refuse `data` that is empty or is not what `extension` (without dot) says, naming both.
+
+    `encoded`: the study file names an encoding, so that text may hold any byte (UTF-16 without a byte order mark does).
 
     Raises:
         ReadError
@@ -78,7 +80,8 @@ def require_format(data: bytes, extension: str, where: str) -> None:
         raise ReadError("the file is empty", where=where, expected=_NAMES.get(extension, "text"), fix="fetch the deposit again")
     found = sniff(data)
     # a zip archive may hold an Office file's parts by chance of packing, and plain text carries no mark of its own
-    fits = found == extension or (found == "text" and extension in _TEXT) or (extension == "zip" and found in ("xlsx", "docx"))
+    fits = found == extension or (extension == "zip" and found in ("xlsx", "docx"))
+    fits = fits or (extension in _TEXT and (found == "text" or (found == "binary" and encoded)))
     if not fits:
         raise ReadError(
             f"by its first bytes this is {_NAMES[found]}, but its name ends with .{extension}",

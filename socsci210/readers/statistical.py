@@ -102,9 +102,7 @@ def _damaged(what: str, where: str) -> ReadError:
 
 
 def _array(values: Sequence[Any], kind: str) -> pa.Array:
-    if kind == "string":
-        return pa.array(values, pa.string())
-    return pa.array(np.array(values, dtype=np.float64), from_pandas=True)  # None becomes NaN becomes null
+    return pa.array(values, pa.string() if kind == "string" else pa.float64())
 
 
 def _column(name: str, meta: Any, missing: Sequence[dict[str, Any]], *, numeric: bool) -> Column:
