@@ -17,7 +17,7 @@ from socsci210.prompts import PromptEncoder, persona, template_hash
 from socsci210.row_texts import distinct_texts
 from socsci210.train import loop as loop_module
 from socsci210.train.config import TrainError, read_config, resolve
-from socsci210.train.data import IGNORED, Examples, Order, assert_no_held_out, collate, training_rows
+from socsci210.train.data import Examples, Order, assert_no_held_out, collate, training_rows
 from socsci210.train.loop import learning_rate, train
 from socsci210.train.nano import train_tokenizer
 from socsci210.train.objective import answer_loss
@@ -106,7 +106,7 @@ def test_batch_holds_prompts_and_answers_as_prediction_sees_them(examples: Examp
         answer = examples.encoder.answer(row["response"])
         read = batch.ids[line][batch.mask[line].bool()].tolist()
         assert read == [*prompt, *answer[:-1]]
-        assert [t for t in batch.targets[line].tolist() if t != IGNORED] == list(answer)
+        assert batch.targets[line][batch.weights[line] > 0].tolist() == list(answer)
         assert batch.positions[line][batch.mask[line].bool()].tolist() == list(range(len(read)))
         assert examples.lengths[number] == len(prompt) + len(answer)
 
@@ -140,6 +140,24 @@ def test_shared_beginnings_change_neither_loss_nor_gradients(examples: Examples)
     assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-6)
     assert float((gradients[0][1] - gradients[1][1]).abs().max()) < 1e-4
     assert collate(first_template, groups, pad=0).ids.numel() < collate(first_template, [[r] for g in groups for r in g], pad=0).ids.numel()
+
+
+def test_smoothed_targets_are_what_everybody_with_the_same_stimulus_answered(examples: Examples) -> None:
+    row = 0
+    same = np.flatnonzero(examples.texts.stimulus == examples.texts.stimulus[row])
+    answers = [examples.answer(int(other)) for other in same]
+    shares = examples.targets(row, 0.75)
+    own = examples.answer(row)
+    assert len(shares) == len(own) == 2 and len({answer[0] for answer in answers}) > 1
+    for token in {answer[0] for answer in answers}:
+        expected = 0.75 * sum(answer[0] == token for answer in answers) / len(answers) + 0.25 * (token == own[0])
+        assert shares[0][token] == pytest.approx(expected)
+    assert shares[1] == {own[1]: pytest.approx(1.0)}
+    assert examples.targets(row, 0.0) == [{token: 1.0} for token in own]
+    # averaged over the people of a stimulus, smoothing changes nothing
+    plain, smooth = ([examples.targets(int(other), share)[0] for other in same] for share in (0.0, 1.0))
+    for token in smooth[0]:
+        assert sum(t.get(token, 0) for t in plain) == pytest.approx(sum(t.get(token, 0) for t in smooth))
 
 
 def test_order_is_seeded_and_holds_every_row_once() -> None:

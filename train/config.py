@@ -68,6 +68,8 @@ class TrainConfig(Strict):
     share_prefix: int = Field(1, ge=1)
     """So many rows whose prompts begin alike (with one stimulus or one persona, whichever the template puts first) read it together."""
     accumulation: int = Field(1, ge=1)
+    cell_smoothing: Number = Field(0.0, ge=0, le=1)
+    """Share of the target, at the start, that goes to the answers of all training rows with the same stimulus; it falls to 0 linearly."""
     learning_rate: Number = Field(1e-5, gt=0)
     weight_decay: Number = Field(0.1, ge=0)
     warmup: Number = Field(0.05, ge=0, lt=1)

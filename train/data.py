@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +21,6 @@ from socsci210.row_texts import COLUMNS, RowTexts, row_texts
 
 from .config import TrainError
 
-IGNORED: Final = -100
 _UNIT: Final = {"unseen_conditions": "condition_num", "unseen_outcomes": "task_num", "unseen_participants": "participant"}
 _KEY: Final = ["study_id", "sample_id"]
 Index = npt.NDArray[np.int64]
@@ -114,6 +115,30 @@ class Examples:
     def _prompt(self, person: int, stimulus: int) -> list[int]:
         return self.encoder.prompt(self.texts.personas[person], self.texts.stimuli[stimulus])
 
+    @cached_property
+    def _counts(self) -> dict[tuple[int, tuple[int, ...]], Counter[int]]:
+        """How often each token followed a beginning of an answer, among all training rows with one stimulus."""
+        counts: dict[tuple[int, tuple[int, ...]], Counter[int]] = defaultdict(Counter)
+        for row, stimulus in enumerate(self.texts.stimulus.tolist()):
+            answer = self.answer(row)
+            for step, token in enumerate(answer):
+                counts[stimulus, answer[:step]][token] += 1
+        return counts
+
+    def targets(self, row: int, smoothing: float) -> list[dict[int, float]]:
+        """Per token of the answer, the tokens to predict and their shares: the row's own answer, and for a share of `smoothing` the
+        answers of everybody in training who read the same stimulus, given what is answered so far."""
+        answer = self.answer(row)
+        if not smoothing:
+            return [{token: 1.0} for token in answer]
+        found = []
+        for step, token in enumerate(answer):
+            counts = self._counts[int(self.texts.stimulus[row]), answer[:step]]
+            shares = {other: smoothing * n / counts.total() for other, n in counts.items()}
+            shares[token] += 1 - smoothing
+            found.append(shares)
+        return found
+
     def prompt(self, row: int) -> list[int]:
         """Ids of everything before the answer."""
         return self._prompt(int(self.texts.persona[row]), int(self.texts.stimulus[row]))
@@ -132,7 +157,8 @@ class Batch:
         mask: (sequences, length), 1 for tokens and 0 for padding; or (sequences, 1, length, length), additive, where endings share a
             beginning and may not see each other.
         keep: positions in a sequence at which answer tokens are predicted.
-        targets: (sequences, len(keep)), the tokens to predict there, `IGNORED` where there is none.
+        targets, weights: (sequences, len(keep), options): tokens to predict there and their shares, which sum to 1, or to 0 where
+            nothing is trained.
     """
 
     ids: torch.Tensor
@@ -140,16 +166,19 @@ class Batch:
     positions: torch.Tensor
     keep: torch.Tensor
     targets: torch.Tensor
+    weights: torch.Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        return Batch(*(tensor.to(device) for tensor in (self.ids, self.mask, self.positions, self.keep, self.targets)))
+        parts = (self.ids, self.mask, self.positions, self.keep, self.targets, self.weights)
+        return Batch(*(tensor.to(device) for tensor in parts))
 
 
-def collate(examples: Examples, groups: Sequence[Sequence[int] | Index], pad: int) -> Batch:
+def collate(examples: Examples, groups: Sequence[Sequence[int] | Index], pad: int, smoothing: float = 0.0) -> Batch:
     """A batch of groups of rows. The rows of a group are read as one sequence: what their prompts begin with, then every ending.
 
     Beginnings and endings are padded on the left, each to the longest of its kind, so that answers end in the same places everywhere.
+    `smoothing` is the share of the target that goes to what everybody with the same stimulus answered (`Examples.targets`).
     """
     prompts = [[examples.prompt(row) for row in group] for group in groups]
     answers = [[examples.answer(row) for row in group] for group in groups]
@@ -164,7 +193,10 @@ def collate(examples: Examples, groups: Sequence[Sequence[int] | Index], pad: in
     longest = max(len(answer) for their in answers for answer in their)
     ids = np.full((len(groups), first + size * width), pad, dtype=np.int64)
     positions, real = np.zeros_like(ids), np.zeros(ids.shape, dtype=bool)
-    targets = np.full((len(groups), size, longest), IGNORED, dtype=np.int64)
+    wanted = [[examples.targets(row, smoothing) for row in group] for group in groups]
+    options = max(len(shares) for their in wanted for steps in their for shares in steps)
+    targets = np.zeros((len(groups), size, longest, options), dtype=np.int64)
+    weights = np.zeros(targets.shape, dtype=np.float32)
 
     def place(line: int, stop: int, tokens: list[int], position: int) -> None:
         at = slice(stop - len(tokens), stop)
@@ -175,11 +207,14 @@ def collate(examples: Examples, groups: Sequence[Sequence[int] | Index], pad: in
         place(line, first, prompts[line][0][:at], 0)
         for branch, end in enumerate(some):
             place(line, first + (branch + 1) * width, end, at)
-            targets[line, branch, longest - len(answers[line][branch]) :] = answers[line][branch]
+            for step, shares in enumerate(wanted[line][branch], longest - len(wanted[line][branch])):
+                targets[line, branch, step, : len(shares)] = list(shares)
+                weights[line, branch, step, : len(shares)] = list(shares.values())
     mask = torch.from_numpy(real.astype(np.int64)) if size == 1 else _branches(real, first, width)
     keep = first + width * np.arange(1, size + 1)[:, None] - longest + np.arange(longest)
-    flat = targets.reshape(len(groups), -1)
-    return Batch(torch.from_numpy(ids), mask, *(torch.from_numpy(array) for array in (positions, keep.reshape(-1), flat)))
+    flat = (len(groups), size * longest, options)
+    arrays = (positions, keep.reshape(-1), targets.reshape(flat), weights.reshape(flat))
+    return Batch(torch.from_numpy(ids), mask, *(torch.from_numpy(array) for array in arrays))
 
 
 def _branches(real: npt.NDArray[np.bool_], first: int, width: int) -> torch.Tensor:

@@ -164,7 +164,9 @@ class _Run:
             done = self._share_done()
             if done >= 1:
                 break
-            pending.append(self._step(batches, learning_rate(config.learning_rate, done, config.warmup)))
+            pending.append(
+                self._step(batches, learning_rate(config.learning_rate, done, config.warmup), config.cell_smoothing * (1 - done))
+            )
             progress.step += 1
             progress.seconds = self.before + time.monotonic() - started
             if progress.step % config.log_every == 0:
@@ -174,7 +176,7 @@ class _Run:
                 self._checkpoint(checkpoints, noted)
         self._log(pending)
 
-    def _step(self, batches: list[list[Index]], rate: float) -> tuple[float, int]:
+    def _step(self, batches: list[list[Index]], rate: float, smoothing: float) -> tuple[float, int]:
         """One update. Returns the summed loss and the number of trained tokens of the whole step."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         rows = np.concatenate([group for batch in batches for group in batch])
@@ -186,7 +188,7 @@ class _Run:
         for number, groups in enumerate(mine):
             with self._synchronised(last=number == len(mine) - 1):
                 # A process without rows in a short last step still takes part in the exchange of gradients, with a loss of zero.
-                batch = collate(self.examples, batches[0] if groups is None else groups, self.pad).to(self.accelerator.device)
+                batch = collate(self.examples, batches[0] if groups is None else groups, self.pad, smoothing).to(self.accelerator.device)
                 loss = answer_loss(self.model, batch) * (0.0 if groups is None else 1.0)
                 self.accelerator.backward(loss * world / total)  # gradients are averaged over processes
                 summed += loss.detach()

@@ -30,7 +30,7 @@ def train_tokenizer(personas: Sequence[str], stimuli: Sequence[str], config: Nan
 
     tokenizer = Qwen2Tokenizer().train_new_from_iterator([*stimuli, *personas[:200]], vocab_size=config.vocab_size, show_progress=False)
     tokenizer.add_special_tokens({"eos_token": END, "pad_token": PAD, "additional_special_tokens": [START]})
-    tokenizer.add_tokens([*(f"{START}{role}" for role in ROLES), SYSTEM_PROMPT, INSTRUCTION, INSTRUCTION_AFTER, *_persona_lines(personas)])
+    tokenizer.add_tokens([*ROLES, SYSTEM_PROMPT, INSTRUCTION, INSTRUCTION_AFTER, *_persona_lines(personas)])
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.model_max_length = config.context
     return tokenizer
