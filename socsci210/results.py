@@ -166,7 +166,8 @@ class CellExample(_Part):
     question: str
     simulated: bool
     support: Many[int]
-    labels: dict[int, str]
+    labels: Many[str]
+    """Of each value of `support`; empty where the scale names none."""
     human: Many[float]
     model: Many[float]
     n: int

@@ -91,20 +91,23 @@ def examples(scored: Scored, folder: DatasetFolder) -> tuple[CellExample, ...]:
     chance = maths.distance(ruler, maths.uniform(cells, scored.low, scored.high), human)
     floor = maths.floor(ruler, human) if scored.predictions.kind == "distributions" else maths.floor_draws(ruler, human, draws=100, seed=0)
     texts = _Texts(folder)
-    return tuple(
-        CellExample(
-            rule=rule,
-            **texts.of(scored.split.studies[cells.study[i]], int(cells.condition[i]), int(cells.task[i]), cells.low[i], cells.high[i]),
-            support=tuple(range(int(cells.low[i]), int(cells.high[i]) + 1, int(cells.step[i]))),
-            human=_shares(human, i, cells),
-            model=_shares(model, i, cells),
-            n=int(cells.n[i]),
-            W=float(W[i]),
-            chance=float(chance[i]),
-            noise_floor=float(floor[i]),
+    found = []
+    for rule, i in _chosen(ranked):
+        study, condition, task = scored.split.studies[cells.study[i]], int(cells.condition[i]), int(cells.task[i])
+        support = range(int(cells.low[i]), int(cells.high[i]) + 1, int(cells.step[i]))
+        found.append(
+            CellExample(
+                rule=rule,
+                **texts.of(study, condition, task, support),
+                human=_shares(human, i, cells),
+                model=_shares(model, i, cells),
+                n=int(cells.n[i]),
+                W=float(W[i]),
+                chance=float(chance[i]),
+                noise_floor=float(floor[i]),
+            )
         )
-        for rule, i in _chosen(ranked)
-    )
+    return tuple(found)
 
 
 def _chosen(ranked: Ints) -> list[tuple[str, int]]:
@@ -143,17 +146,19 @@ class _Texts:
             row["study_id"]: bool(row["simulated"]) for row in folder.table("studies", ["study_id", "simulated"]).to_pylist()
         }
 
-    def of(self, study: str, condition: int, task: int, low: float, high: float) -> dict[str, Any]:
+    def of(self, study: str, condition: int, task: int, support: range) -> dict[str, Any]:
         """Fields of a CellExample that come from the tables."""
-        wanted = (study, task, condition, int(low), int(high))
+        wanted = (study, task, condition, support[0], support[-1])
         names = ("study_id", "task_num", "condition_num", "scale_min", "scale_max")
-        asked = next((row for row in self._outcomes if tuple(row[name] for name in names) == wanted), None)
+        asked = next((row for row in self._outcomes if tuple(row[name] for name in names) == wanted), None) or {}
+        labels = {option["value"]: option["label"] for option in asked.get("options") or ()}
         return {
             "study_id": study,
             "condition_num": condition,
             "task_num": task,
             "condition": self._conditions.get((study, condition)) or f"condition {condition}",
-            "question": (asked or {}).get("question") or f"outcome {task}",
-            "labels": {int(option["value"]): str(option["label"]) for option in ((asked or {}).get("options") or ())},
+            "question": asked.get("question") or f"outcome {task}",
+            "support": tuple(support),
+            "labels": tuple(labels.get(value) or "" for value in support),
             "simulated": self._simulated.get(study, False),
         }

@@ -1,0 +1,63 @@
+"""How figures are written, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+WORDS: Final[dict[str, str]] = {
+    "unseen_studies": "Unseen studies",
+    "unseen_conditions": "Unseen conditions",
+    "unseen_outcomes": "Unseen outcomes",
+    "unseen_participants": "Unseen participants",
+    "all": "All rows",
+    "age": "Age",
+    "gender": "Gender",
+    "education": "Education",
+    "employment": "Employment",
+    "ethnicity": "Ethnicity",
+    "marital_status": "Marital status",
+    "housing_ownership": "Home ownership",
+    "housing_type": "Housing type",
+    "location": "Census region",
+    "metro_status": "Metro area",
+    "income": "Income",
+    "internet_access": "Internet access",
+    "household_size": "Household size",
+    "party_id": "Party",
+    "ideology": "Ideology",
+    "phone_service": "Phone service",
+}
+HELD_OUT: Final[dict[str, str]] = {
+    "unseen_studies": "whole studies the model never saw",
+    "unseen_conditions": "experimental arms it never saw, in studies it knows",
+    "unseen_outcomes": "questions it never saw, in studies it knows",
+    "unseen_participants": "people it never saw, in studies it knows",
+    "all": "every row of the dataset",
+}
+MINUS: Final = "−"
+NONE: Final = "–"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """0.0981 as 0.098; a real minus sign; a dash for nothing."""
+    if value is None:
+        return NONE
+    text = f"{value:.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", MINUS)
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """A difference: with its sign."""
+    text = number(value, digits)
+    return f"+{text}" if value is not None and float(f"{value:.{digits}f}") > 0 else text
+
+
+def percent(value: float | None) -> str:
+    """0.5543 as 55 %."""
+    return NONE if value is None else f"{number(100 * value, 0)} %"
+
+
+def interval(bounds: Sequence[float] | None, digits: int = 3) -> str:
+    """(0.0776, 0.1184) as 0.078 to 0.118."""
+    return "" if bounds is None else f"{number(bounds[0], digits)} to {number(bounds[1], digits)}"
