@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from .words import number
 
+LEVELS = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # shares that a guide line may mark
 MANY = 15  # more answers than this are drawn without gaps and labelled at the ends only
 
 
@@ -66,5 +67,8 @@ def bars(human: Sequence[float], model: Sequence[float], label: str) -> Markup:
         )
         for i, share in enumerate(model)
     )
-    start = '<svg class="bars" viewBox="0 0 {} 100" preserveAspectRatio="none" role="img" aria-label="{}">{}{}</svg>'
-    return Markup(start).format(n, label, people, lines)
+    level = max(share for share in LEVELS if share <= top)
+    at = f"{100 - 100 * level / top:.2f}"
+    drawing = '<svg class="bars" viewBox="0 0 {} 100" preserveAspectRatio="none" role="img" aria-label="{}">{}{}</svg>'
+    guide = Markup('<span class="guide" style="top:{}%"><b>{:g} %</b></span>').format(at, 100 * level)
+    return Markup('<div class="plot">{}{}</div>').format(guide, Markup(drawing).format(n, label, people, lines))
