@@ -22,6 +22,16 @@ app = typer.Typer(
     add_completion=False,
 )
 console = Console(stderr=True)
+OVERLAPS = {
+    "config": "config",
+    "side": "side",
+    "rows": "rows",
+    "rows_left_out": "left out",
+    "texts": "texts",
+    "texts_in_train": "in train",
+    "people": "people",
+    "people_in_train": "in train",
+}
 StudiesDir = Annotated[list[Path] | None, typer.Option("--studies", help="Folder of further study folders; may be given more than once.")]
 DatasetDir = Annotated[Path, typer.Option(help="Dataset folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of a table for a person.")]
@@ -32,7 +42,7 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title
     table = Table(title=title or None, title_justify="left")
     for key, heading in columns.items():
         numeric = all(isinstance(row.get(key), int | float | None) and not isinstance(row.get(key), bool) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or key == next(iter(columns)))
     for row in rows:
         table.add_row(*(_cell(row.get(key)) for key in columns))
     Console().print(table)
@@ -111,17 +121,22 @@ def build(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[STUDY...]")] = None,
     studies: StudiesDir = None,
     jobs: Annotated[int, typer.Option(min=1, help="Studies read at the same time.")] = 1,
+    cache: Annotated[Path | None, typer.Option(help="Keeps what was made of each study [default: in the user's cache folder].")] = None,
 ) -> None:
     """Build a dataset from study files and their deposits (without names: every study whose deposit is there)."""
     from .build import build as run
-    from .load import remember
+    from .load import cache_folder, remember
     from .registry import Registry
 
     registry = Registry(studies or ())
     chosen = list(ids or ()) or registry.with_deposit(deposits)
-    report = run(chosen, deposits=deposits, out=out, registry=registry, jobs=jobs)
+    if not chosen:
+        raise SocSciError("no study file fits the deposits there", where=str(deposits), fix="name the studies, or another folder")
+    report = run(chosen, deposits=deposits, out=out, registry=registry, jobs=jobs, cache=cache or cache_folder() / "studies")
     if report.built:
         remember(out)
+        overlaps = [{"config": c, "side": s, **n} for c, sides in report.manifest["overlaps"].items() for s, n in sides.items()]
+        show(overlaps, OVERLAPS, title="What held-out sides share with training; rows whose very text stands on another side are left out")
         print(out)
     _finish_build(report.failed, report.built)
 

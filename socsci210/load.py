@@ -68,9 +68,13 @@ def remember(path: str | Path) -> None:
         warnings.warn(f"{folder} is not remembered as the last dataset ({error}); name it in {VARIABLE}", stacklevel=2)
 
 
+def cache_folder() -> Path:
+    """Where this package keeps what it can make again: `$XDG_CACHE_HOME/socsci210`, by default `~/.cache/socsci210`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "socsci210"
+
+
 def _pointer() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "socsci210" / "last_dataset"
+    return cache_folder() / "last_dataset"
 
 
 def _resolved(value: str, where: str) -> str:

@@ -248,7 +248,7 @@ ASSIGNMENTS: Final = pa.schema(  # the published split table
         ("split", pa.string()),
         ("group", pa.string()),  # units with one group move together
         ("train_fraction", pa.int64()),  # unseen_participants, train: the smallest of 1, 5, 10, 25, 50, 100 % that holds the person
-        ("source", pa.string()),  # official | rule
+        ("source", pa.string()),  # official | rule | text (never held out: it has no text of its own)
     ]
 )
 TABLES: Final[dict[str, pa.Schema]] = {

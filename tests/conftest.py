@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 # Before any Hugging Face import: nothing may be looked up on a hub, and two workers on two cores need no more threads than that.
@@ -11,9 +13,13 @@ os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("HF_EVALUATE_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Caches of a run belong to that run: the user's last dataset and prepared datasets stay as they are.
+_CACHE = os.environ.setdefault("SOCSCI210_TEST_CACHE", tempfile.mkdtemp(prefix="socsci210-tests-"))  # inherited by xdist workers
+os.environ["XDG_CACHE_HOME"] = _CACHE
+os.environ["HF_HOME"] = f"{_CACHE}/huggingface"
 
-import pytest
-from filelock import FileLock
+import pytest  # noqa: E402
+from filelock import FileLock  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -35,6 +41,12 @@ def released_dir() -> Path:
     if not folder.exists():
         pytest.skip("the released rows are not here (looked for ../shared/data/released)")
     return folder
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The caches go with the run (workers end before their controller)."""
+    if not hasattr(session.config, "workerinput"):
+        shutil.rmtree(_CACHE, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
