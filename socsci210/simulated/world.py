@@ -53,26 +53,26 @@ class Type(NamedTuple):
 
 
 ELEMENTS: Final = {
-    "scientists": Element(0.65),
-    "neighbor": Element(0.4),
+    "scientists": Element(0.6),
+    "neighbor": Element(0.35),
     "democrats": Element(0.0, -0.9),
     "republicans": Element(0.0, 0.9),
-    "industry": Element(-0.65),
-    "gain": Element(0.4),
-    "loss": Element(0.6),
-    "cost": Element(-0.85),
-    "free": Element(0.75),
-    "local": Element(0.35),
+    "industry": Element(-0.6),
+    "gain": Element(0.3),
+    "loss": Element(0.5),
+    "cost": Element(-0.75),
+    "free": Element(0.65),
+    "local": Element(0.3),
     "national": Element(-0.3),
-    "statistic": Element(0.3),
-    "story": Element(0.55),
-    "urgency": Element(0.5),
-    "norm": Element(0.5),
-    "critics": Element(-0.85),
-    "mandatory": Element(-0.75),
-    "voluntary": Element(0.4),
-    "success": Element(0.75),
-    "failure": Element(-1.0),
+    "statistic": Element(0.25),
+    "story": Element(0.45),
+    "urgency": Element(0.4),
+    "norm": Element(0.45),
+    "critics": Element(-0.75),
+    "mandatory": Element(-0.6),
+    "voluntary": Element(0.35),
+    "success": Element(0.65),
+    "failure": Element(-0.9),
 }
 TYPES: Final = {
     "support": Type(1, 7, 1.0, 4.5, 1.0, 1.0),
@@ -98,7 +98,7 @@ TOPICS: Final = {  # how far (party and ideology, the other covariates) matter
     "education": (0.9, 1.0),
     "technology": (0.4, 1.2),
 }
-SD: Final = {"study": 0.25, "item": 0.25, "cell": 0.15, "person": 0.4}
+SD: Final = {"study": 0.2, "item": 0.2, "cell": 0.12, "person": 0.4}
 JITTER: Final = 0.15
 HEAP: Final = 0.8
 FEE_STEP: Final = -0.3  # latent change per level of a fill
