@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +68,20 @@ def file_sha256(path: Path) -> str:
     """The sha256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn a failed write into a message for a person. What was half-written is in a folder that nobody reads."""
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(
+            f"writing failed ({error.strerror or error})",
+            where=str(folder),
+            expected="enough free space and the right to write there",
+            fix="free some space or choose another folder, and run the same command again: finished studies are kept",
+        ) from error
 
 
 def fingerprint(folder: Path) -> str:

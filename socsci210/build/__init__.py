@@ -17,10 +17,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..dataset_folder import MANIFEST
+from ..dataset_folder import MANIFEST, disk_errors
 from ..errors import DatasetError, SocSciError
 from ..registry import Registry
-from .one import disk_errors, make_study
+from .one import make_study
 from .write import Entry, write_dataset
 
 __all__ = ["BuildReport", "build", "validate"]
@@ -108,6 +108,8 @@ def _make_all(
     def make(study: str) -> Entry | SocSciError:
         try:
             found: Entry | SocSciError = Entry(study, folder, make_study(study, registry=registry, deposits=deposits, folder=folder))
+        except DatasetError:  # a full disk is no fault of the study
+            raise
         except SocSciError as error:
             found = error
         step(f"read {study}")

@@ -15,7 +15,7 @@ from ..errors import GateError
 from ..extract import Extract
 from ..study_file import Attribute, Code, Item, Outcome, Quote, StudyFile
 from ..texts import Sources, bound, resolve
-from .codes import Coded, MissingCodes, coded, whole
+from .codes import Coded, MissingCodes, coded, people, whole
 
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -37,17 +37,17 @@ class Blank:
     profile: bool = False
     unknown: tuple[Code, ...] = ()
 
-    def check(self, people: npt.NDArray[np.int64]) -> None:
+    def check(self, who: npt.NDArray[np.int64]) -> None:
         """Refuse a person whose text cannot be filled.
 
         Raises:
             GateError: names the fill, how many people, and the fix.
         """
-        codes = self.code[people]
+        codes = self.code[who]
         if n := int((codes == UNKNOWN).sum()):
             raise GateError(
                 "fills",
-                f"{n} people have a code without a text: {', '.join(repr(code) for code in self.unknown[:8])}",
+                f"{people(n, 'has', 'have')} a code without a text: {', '.join(repr(code) for code in self.unknown[:8])}",
                 where=self.where,
                 expected="a quotation for every code",
                 fix="add the code to `values`, or name it under data.missing",
@@ -55,7 +55,7 @@ class Blank:
         if not self.absent and (n := int((codes == NONE).sum())):
             raise GateError(
                 "fills",
-                f"{n} people who answered have no value for it",
+                f"{people(n, 'who answered has', 'who answered have')} no value for it",
                 where=self.where,
                 expected="a value in every row that was answered",
                 fix="use another column, leave them out with data.keep, or say under `absent` why they were not shown this text",

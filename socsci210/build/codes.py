@@ -89,6 +89,11 @@ class MissingCodes:
         return self.own.get(_BLANK) or self.here.get(_BLANK) or self.anywhere.get(_BLANK) or "skipped"
 
 
+def people(n: int, one: str, several: str) -> str:
+    """`1 person is`, `2 people are`."""
+    return f"{n} person {one}" if n == 1 else f"{n} people {several}"
+
+
 def _whole_keys(named: Mapping[Code, Any]) -> dict[Code, Any]:
     return {whole(code): value for code, value in named.items()}
 

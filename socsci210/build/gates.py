@@ -2,7 +2,7 @@
 
 Each gate is a function that yields what it finds; its name stands in brackets before every message. Some faults never get this far: an
 unknown code, a response off its scale, a person in two conditions or a blank without text end the reading of a study at once (`codes`,
-`on_scale`, `one_condition`, `fills`), as do `participants` and `empty_deposit` in the reading itself.
+`on_scale`, `one_condition`, `fills`), as does `participants` in the reading itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..extract import Extract, column_of, items_of
 from ..schema import MAX_ENUMERATED
 from ..study_file import Outcome, Stated, StudyFile
 from . import patterns
-from .codes import MissingCodes, whole
+from .codes import MissingCodes, people, whole
 from .rows import Rows
 from .wording import Asked
 
@@ -86,10 +86,10 @@ def weights(made: Made) -> Iterator[GateError]:
     found = made.deposit.table.column("weight")
     bad = pc.or_(pc.is_null(found, nan_is_null=True), pc.fill_null(pc.less(found, 0.0), True))
     if n := pc.sum(bad).as_py():
-        rows = made.deposit.row_numbers()[bad.to_numpy()][:_SHOWN]
+        first = made.deposit.row_numbers()[bad.to_numpy()][0]
         yield GateError(
             "weights",
-            f"{n} people have no weight or one below 0, first in row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows))} of the data",
+            f"{people(n, 'has', 'have')} no weight or one below 0, first in row {first} of the data",
             where=made.where(f"data.weight, column {made.study.data.weight}"),
             expected="a number from 0 for everybody",
             fix="leave these people out with data.keep and a reason, or leave data.weight out",
@@ -126,9 +126,9 @@ def arms(made: Made) -> Iterator[GateError]:
 def outcomes(made: Made) -> Iterator[GateError]:
     """Every question has answers in every condition that was asked it, unless `asked` left people out."""
     asked_by_rule = {place for place, outcome in enumerate(made.study.outcomes) if outcome.asked is not None}
-    people = dict(zip(*(made.tables["conditions"].column(name).to_pylist() for name in ("condition_num", "n_participants")), strict=True))
+    assigned = dict(zip(*(made.tables["conditions"].column(name).to_pylist() for name in ("condition_num", "n_participants")), strict=True))
     for record in made.tables["outcomes"].to_pylist():
-        if not record["n_responses"] and people[record["condition_num"]] and record["task_num"] not in asked_by_rule:
+        if not record["n_responses"] and assigned[record["condition_num"]] and record["task_num"] not in asked_by_rule:
             condition = made.study.conditions[record["condition_num"]].id
             yield GateError(
                 "outcomes",
@@ -157,11 +157,11 @@ def stated_numbers(made: Made) -> Iterator[GateError]:
 def _reproduced(made: Made, stated: Stated) -> float | None:
     rows, study = made.rows, made.study
     condition = [c.id for c in study.conditions].index(stated.condition) if stated.condition is not None else None
-    people = len(rows.assigned) if condition is None else int(rows.assigned[:, condition].sum())
+    n_people = len(rows.assigned) if condition is None else int(rows.assigned[:, condition].sum())
     if stated.what == "share":
-        return people / len(rows.assigned)
+        return n_people / len(rows.assigned)
     if stated.outcome is None:
-        return people
+        return n_people
     answered = rows.task == [outcome.id for outcome in study.outcomes].index(stated.outcome)
     if condition is not None:
         answered &= rows.condition == condition
@@ -266,7 +266,7 @@ def _sentinels(made: Made, condition: int, task: int, item: int) -> Iterator[Gat
             outcome = made.study.outcomes[task]
             yield GateError(
                 "missing_codes",
-                f"{n} people answered {code}, apart from all other answers ({others.min()} to {others.max()})",
+                f"{people(n, 'answered', 'answered')} {code}, apart from all other answers ({others.min()} to {others.max()})",
                 where=made.where(f"outcome {outcome.id} in condition {made.study.conditions[condition].id}"),
                 expected="answers",
                 fix="name it under `missing` with a reason; if it is an answer, give the scale its min and max",
@@ -425,7 +425,7 @@ def demographics(made: Made) -> Iterator[GateError]:
         if n := pc.sum(bad).as_py():
             yield GateError(
                 "demographics",
-                f"{n} people have {field} {values.filter(bad)[0].as_py()!r}",
+                f"{people(n, 'has', 'have')} {field} {values.filter(bad)[0].as_py()!r}",
                 where=made.where(f"demographics.fields.{field}"),
                 expected=f"one of {', '.join(words)}" if words else f"{PLAUSIBLE[field][0]} to {PLAUSIBLE[field][1]}",
                 fix="map the code to the vocabulary, or to null",

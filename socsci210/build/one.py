@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from ..dataset_folder import file_sha256
-from ..errors import DatasetError
+from ..dataset_folder import disk_errors, file_sha256
 from ..extract import deposit_folder, extract, file_in
 from ..registry import Registry
 from . import cache
@@ -70,17 +67,3 @@ def _core(rows: Rows, flags: list[str]) -> pa.Table:
             ),
         }
     )
-
-
-@contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn a failed write into a message for a person. What was half-written is in a folder that nobody reads."""
-    try:
-        yield
-    except OSError as error:
-        raise DatasetError(
-            f"writing failed ({error.strerror or error})",
-            where=str(folder),
-            expected="enough free space and the right to write there",
-            fix="free some space or choose another folder, and run the same command again: finished studies are kept",
-        ) from error

@@ -18,7 +18,7 @@ from ..schema import Scale
 from ..study_file import Item, Outcome, StudyFile
 from ..texts import Sources, bound
 from .blanks import Blank, Shown, fill, profiles
-from .codes import ANSWERED, REASONS, Answers, MissingCodes, answers
+from .codes import ANSWERED, REASONS, Answers, MissingCodes, answers, people
 from .render import render
 from .wording import Asked, Cell, sources_of, wording
 
@@ -133,7 +133,7 @@ class _Maker:
                 names = " and ".join(self.study.conditions[place].id for place in first)
                 raise GateError(
                     "one_condition",
-                    f"{int(twice.sum())} people are in two conditions ({names}): {self._rows(twice)}",
+                    f"{people(int(twice.sum()), 'is', 'are')} in two conditions ({names}): {self._rows(twice)}",
                     where=f"{self.study.id}: conditions",
                     expected="conditions that exclude each other",
                     fix="correct `where` of one of them",
@@ -148,7 +148,7 @@ class _Maker:
         if (none := named & (condition < 0)).any():
             raise GateError(
                 "one_condition",
-                f"{int(none.sum())} people are in no condition: {self._rows(none)}",
+                f"{people(int(none.sum()), 'is', 'are')} in no condition: {self._rows(none)}",
                 where=f"{self.study.id}: conditions, as asked for outcome {outcome.id}, item {item.id}",
                 expected="exactly one condition for everybody",
                 fix="correct `where`, leave these people out with data.keep and a reason, or say under `asked` who was asked",

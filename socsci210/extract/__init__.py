@@ -83,7 +83,7 @@ def extract(study: StudyFile, deposit: Path, *, scratch: Path | None = None) -> 
     Raises:
         ReadError: a file is missing, damaged, or not the one the study file names.
         StudyFileError: a column, block or expression of the study file does not fit the deposit.
-        GateError: the data file is empty, or a person stands in it twice.
+        GateError: a person stands in the data file twice, or the filters leave nobody.
     """
     deposit = deposit.resolve()
     payload = {"study": _as_yaml(study), "deposit": str(deposit), "hashes": hashes(study, deposit)}

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import yaml
 
 from ..crosswalks import demographic_columns
+from ..dataset_folder import disk_errors
 from ..errors import ExpressionError, GateError, ReadError, StudyFileError
 from ..expressions import check, evaluate
 from ..readers import Column, RawTable, read_data, read_document, sha256_of
@@ -60,10 +61,6 @@ def _read_files(study: StudyFile, deposit: Path, hashes: Mapping[str, str]) -> t
         encoding=data.encoding,
         second_header=data.second_header,
     )
-    if not raw.data.num_rows:
-        raise GateError(
-            "empty_deposit", "the data file has no rows", where=str(raw.path), expected="one row per person", fix="check the file"
-        )
     quoted = sorted({quote.doc for quote in study.quotes() if quote.doc is not None})
     documents = {key: read_document(paths[key], sha256=hashes[key]) for key in quoted}
     for key in sorted(set(paths) - {data.file, *quoted}):
@@ -216,7 +213,7 @@ def _write(study: StudyFile, raw: RawTable, columns: list[str], values: pa.Table
     for name in values.column_names:
         table[name] = values.column(name).filter(mask)
     whole = pa.table(table).combine_chunks()
-    with pa.OSFile("table.arrow", "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
+    with disk_errors(Path.cwd()), pa.OSFile("table.arrow", "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
         writer.write_table(whole)
 
 
