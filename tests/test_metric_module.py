@@ -1,0 +1,187 @@
+"""The evaluate module: loaded by path without a network, from anywhere, in two processes, with points and with distributions."""
+
+from __future__ import annotations
+
+import doctest
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import evaluate
+import pytest
+
+from socsci210.metrics import path
+
+ROOT = Path(__file__).resolve().parent.parent
+CELL: dict[str, list[Any]] = {"study_id": ["s", "s"], "condition_num": [0, 0], "task_num": [0, 0], "scale_min": [1, 1], "scale_max": [3, 3]}
+
+
+def alignment(**options: Any) -> Any:
+    return evaluate.load(str(path()), "distributional_alignment", **options)
+
+
+def test_loads_by_relative_path_offline() -> None:
+    """The command of the README, in a fresh process at the root of the repository, offline."""
+    code = 'import evaluate; print(evaluate.load("metrics/socsci210").description.splitlines()[0])'
+    given = os.environ | {"HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"}
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=given, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "Do a model's answers to survey experiments look like people's?"
+
+
+def test_path_holds_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert path().is_absolute()
+    assert alignment().compute(predictions=[2, 2], references=[1, 2], **CELL)["w1_stated"] == 0.25
+
+
+def test_distributions_and_points_agree() -> None:
+    whole = alignment().compute(predictions=[[0, 1, 0], [0, 1, 0]], references=[1, 2], **CELL)
+    points = alignment().compute(predictions=[2, 2], references=[1, 2], **CELL)
+    for name in ("w1_stated", "w1_published", "chance_stated", "n_cells_stated", "n_studies"):
+        assert whole[name] == points[name]
+    assert whole["w1_published"] == 0.5
+    assert whole["chance_stated"] == pytest.approx(0.25)
+    assert whole["noise_floor_stated"] == pytest.approx(0.125)  # one gap of 0.5, E|Bin(2, 1/2)/2 - 1/2| = 1/4
+
+
+def test_published_decodes_unless_told_otherwise() -> None:
+    rows = {"predictions": [[0.5, 0.3, 0.2]] * 2, "references": [1, 3], **CELL}
+    sharp = [p ** (1 / 0.6) for p in (0.5, 0.3, 0.2)]
+    a, b = sharp[0] / sum(sharp), sharp[1] / sum(sharp)
+    assert alignment().compute(**rows)["w1_published"] == pytest.approx(0.5 * abs(a - 0.5) + 0.5 * abs(a + b - 0.5))
+    assert alignment().compute(**rows, decode=False)["w1_published"] == pytest.approx(0.5 * 0.0 + 0.5 * 0.3)
+
+
+def test_unparsed_points_are_counted() -> None:
+    found = alignment().compute(predictions=[2, None], references=[2, 1], **CELL)
+    assert (found["parse_rate"], found["w1_stated"], found["w1_published"]) == (0.5, 0.0, None)
+
+
+def _people(n: int) -> dict[str, list[Any]]:
+    """n people, half of them old; old people answer 3, the young 1."""
+    old = [i % 2 == 0 for i in range(n)]
+    return {
+        "references": [3 if one else 1 for one in old],
+        "study_id": ["s"] * n,
+        "task_num": [0] * n,
+        "scale_min": [1] * n,
+        "scale_max": [3] * n,
+        "participant": list(range(n)),
+        "demographic": [{"age": 70 if one else 20, "gender": None} for one in old],
+    }
+
+
+def test_parity_by_hand() -> None:
+    """A model that answers 2 for everyone is equally wrong for all, and knows nothing of the gap between people."""
+    found = evaluate.load(str(path()), "demographic_parity").compute(predictions=[2] * 80, **_people(80))["parity"]
+    assert list(found) == ["age"]
+    age = found["age"]
+    assert (age["accuracy_gap"], age["response_gap"], age["human_gap"], age["excess"]) == (0, 0, 1, -1)
+    assert (age["n_studies"], age["n_groups_left_out"]) == (1, 0)
+    assert 0 < age["human_gap_null"] < 0.3
+    assert age["human_gap_net"] == pytest.approx(1 - age["human_gap_null"])
+
+
+def test_default_config_gives_both() -> None:
+    found = evaluate.load(str(path())).compute(predictions=[[0, 1, 0]] * 80, condition_num=[0] * 80, **_people(80))
+    assert found["w1_stated"] == pytest.approx(0.5)
+    assert found["parity"]["age"]["human_gap"] == 1
+
+
+def test_a_field_that_does_not_exist_is_refused() -> None:
+    rows = _people(2) | {"demographic": [{"Age": 3}, {}]}
+    with pytest.raises(ValueError, match="unknown demographic field Age"):
+        evaluate.load(str(path()), "demographic_parity").compute(predictions=[1, 2], **rows)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "message"),
+    [
+        ([], "no predictions"),
+        ([None, None], "none of 2 predictions is a number"),
+        ([[0.5, 0.5, 0.1], [0, 1, 0]], "1 of 2 rows are wrong; row 0 gives probabilities that do not sum to 1"),
+        ([[0, 1, 0], [0, float("nan"), 1]], "row 1 gives a probability that is nan"),
+        ([[0, 1, 0], [0, 0.5, 0.25, 0.25]], "row 1 gives a number of probabilities that does not fit its scale"),
+    ],
+)
+def test_bad_input_is_refused(predictions: list[Any], message: str) -> None:
+    rows = {name: values[: len(predictions)] for name, values in ({"references": [1, 2]} | CELL).items()}
+    with pytest.raises(ValueError, match=message):
+        alignment().compute(predictions=predictions, **rows)
+
+
+def test_no_call_before_compute() -> None:
+    with pytest.raises(ValueError, match="at least once"):
+        alignment().compute()
+
+
+def test_an_unknown_config_is_refused() -> None:
+    with pytest.raises(ValueError, match="choose one of default, distributional_alignment, demographic_parity"):
+        evaluate.load(str(path()), "parity")
+
+
+def test_direction_is_stated() -> None:
+    assert alignment().higher_is_better["w1_stated"] is False
+
+
+def _half(rank: int, cache: str, queue: Any) -> None:
+    metric = evaluate.load(str(path()), "distributional_alignment", num_process=2, process_id=rank, experiment_id="two", cache_dir=cache)
+    for answer in ([1, 2], [3, 3]):  # two batches on each side
+        metric.add_batch(predictions=[[1, 0, 0], [0, 0, 1]] if rank else [[0, 1, 0], [0, 1, 0]], references=answer, **CELL)
+    queue.put((rank, metric.compute()))
+
+
+def test_two_processes_add_up(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    workers = [context.Process(target=_half, args=(rank, str(tmp_path), queue)) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    found = dict(queue.get(timeout=120) for _ in workers)
+    for worker in workers:
+        worker.join()
+    assert found[1] is None
+    together = alignment().compute(
+        predictions=[[0, 1, 0]] * 4 + [[1, 0, 0], [0, 0, 1]] * 2,
+        references=[1, 2, 3, 3] * 2,
+        **{name: values * 4 for name, values in CELL.items()},
+    )
+    assert found[0] == together
+    assert together["w1_stated"] == pytest.approx(0.5 * (0.25 - 0.25) + 0.5 * (0.75 - 0.5))
+
+
+def test_doctests() -> None:
+    metric = alignment()
+    runner, parser = doctest.DocTestRunner(), doctest.DocTestParser()
+    found = parser.get_doctest(metric.inputs_description, {"evaluate": evaluate, "MODULE": str(path())}, "socsci210", None, 0)
+    assert len(found.examples) >= 4
+    runner.run(found)
+    for name in ("distances", "parity", "groups"):
+        module = __import__(f"socsci210.metrics.socsci210.{name}", fromlist=[name])
+        result = doctest.testmod(module)
+        assert result.attempted > 0
+        assert result.failed == 0
+    assert runner.failures == 0
+
+
+def test_the_mathematics_needs_numpy_only() -> None:
+    """Files beside the module import the standard library, numpy and each other, by relative names of one level."""
+    for file in sorted(path().glob("*.py")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith(("import ", "from ")):
+                module = line.split()[1]
+                allowed = ("__future__", "collections", "dataclasses", "itertools", "json", "typing", "numpy")
+                own = module.startswith(".") and module.count(".") == 1
+                heavy = file.name == "socsci210.py" and module in ("datasets", "evaluate")
+                assert own or heavy or module.split(".")[0] in allowed, f"{file.name}: {line}"
+
+
+def test_the_script_imports_every_file_that_its_own_imports_need() -> None:
+    """evaluate copies only the files that the script itself imports."""
+    script = (path() / "socsci210.py").read_text(encoding="utf-8")
+    for file in path().glob("*.py"):
+        if file.stem not in ("__init__", "socsci210"):
+            assert f"from .{file.stem} import" in script, file.name
