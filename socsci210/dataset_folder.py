@@ -80,7 +80,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
             f"writing failed ({error.strerror or error})",
             where=str(folder),
             expected="enough free space and the right to write there",
-            fix="free some space or choose another folder, and run the same command again: finished studies are kept",
+            fix="free some space or choose another folder, and run the same command again",
         ) from error
 
 

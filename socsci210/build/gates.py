@@ -28,6 +28,7 @@ from .wording import Asked
 PLAUSIBLE: Final = {"age": (0, 120), "household_size": (1, 50)}
 CLOSED_SET: Final = 100  # distinct texts of one fill above which it is no closed set
 _SHOWN: Final = 5
+_WORDS: Final = "texts of conditions and outcomes"
 _LISTS: Final = ("scale labels", "levels of attributes")
 
 
@@ -380,6 +381,8 @@ def identifiers(made: Made) -> Iterator[GateError]:
             )
     for where, texts in _texts(made):
         for pattern, what in patterns.IDENTIFIERS.items():
+            if what == patterns.TELEPHONE and where == _WORDS:
+                continue  # a hotline that everybody was shown names nobody
             hits = texts.filter(pc.match_substring_regex(texts, pattern))
             if len(hits):
                 yield GateError(
@@ -409,7 +412,7 @@ def _texts(made: Made) -> Iterator[tuple[str, pa.Array]]:
     yield _LISTS[1], pa.array(sorted(levels), pa.string())
     parts = {text for asked in made.rows.cells.values() for text in (asked.text, asked.context, asked.question)}
     blanked = {patterns.BLANKS.sub("", text) for text in parts}
-    yield "texts of conditions and outcomes", pa.array(sorted(blanked), pa.string())
+    yield _WORDS, pa.array(sorted(blanked), pa.string())
 
 
 def demographics(made: Made) -> Iterator[GateError]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+TELEPHONE: Final = "a telephone number"
 EMPTY_VALUE: Final = "an empty value written out"
 RESIDUE: Final = {
     r"[{}]": "a brace",
@@ -19,7 +20,7 @@ RESIDUE: Final = {
 IDENTIFIERS: Final = {
     r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}": "an e-mail address",
     r"\b(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}\b": "an IP address",
-    r"(^|[^\d.,$-])(\+?1[ .-]?)?(\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}($|[^\d,-])": "a telephone number",
+    r"(^|[^\d.,$-])(\+?1[ .-]?)?(\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}($|[^\d,-])": TELEPHONE,
     r"\b\d{3}-\d{2}-\d{4}\b": "a social security number",
 }
 ELLIPSIS: Final = re.compile(r"(\.{3}|…)[\s\"'”’)]*$")
