@@ -23,7 +23,6 @@ app = typer.Typer(
 )
 console = Console(stderr=True)
 OVERLAPS = {
-    "config": "config",
     "side": "side",
     "rows": "rows",
     "rows_left_out": "left out",
@@ -37,15 +36,15 @@ DatasetDir = Annotated[Path, typer.Option(help="Dataset folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of a table for a person.")]
 
 
-def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title: str = "") -> None:
-    """Prints a table on standard output: numbers right-aligned, missing values as a dash."""
+def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title: str = "", on: Console | None = None) -> None:
+    """Prints a table, on standard output by default: numbers right-aligned, missing values as a dash."""
     table = Table(title=title or None, title_justify="left")
     for key, heading in columns.items():
         numeric = all(isinstance(row.get(key), int | float | None) and not isinstance(row.get(key), bool) for row in rows)
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or key == next(iter(columns)))
     for row in rows:
         table.add_row(*(_cell(row.get(key)) for key in columns))
-    Console().print(table)
+    (on or Console()).print(table)
 
 
 def _cell(value: Any) -> str:
@@ -53,7 +52,7 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _dump(value: Any) -> None:
@@ -130,13 +129,16 @@ def build(
 
     registry = Registry(studies or ())
     chosen = list(ids or ()) or registry.with_deposit(deposits)
-    if not chosen:
-        raise SocSciError("no study file fits the deposits there", where=str(deposits), fix="name the studies, or another folder")
     report = run(chosen, deposits=deposits, out=out, registry=registry, jobs=jobs, cache=cache or cache_folder() / "studies")
     if report.built:
         remember(out)
-        overlaps = [{"config": c, "side": s, **n} for c, sides in report.manifest["overlaps"].items() for s, n in sides.items()]
-        show(overlaps, OVERLAPS, title="What held-out sides share with training; rows whose very text stands on another side are left out")
+        overlaps = [{"side": f"{c} {s}", **n} for c, sides in report.manifest["overlaps"].items() for s, n in sides.items()]
+        show(
+            overlaps,
+            OVERLAPS,
+            title="What held-out sides share with training; rows whose very text stands on another side are left out",
+            on=console,
+        )
         print(out)
     _finish_build(report.failed, report.built)
 
@@ -145,7 +147,7 @@ def _finish_build(failed: Mapping[str, str], built: Iterable[str]) -> None:
     console.print(f"built: {', '.join(built) or 'nothing'}")
     for study, message in failed.items():
         console.print(f"left out: {study}", style="bold red")
-        console.print(message, markup=False, highlight=False)
+        console.print(message, markup=False, highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
@@ -263,5 +265,5 @@ def main() -> None:
         app()
     except SocSciError as error:
         console.print("error: ", style="bold red", end="")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)

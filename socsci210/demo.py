@@ -99,10 +99,6 @@ def _dataset(out: Path, deposits: Path | None, extra_studies: Sequence[Path], se
         say(f"Writing the raw deposits of the simulated studies to {deposits}")
         write_deposits(World(seed=seed), deposits)
     ids = registry.with_deposit(deposits)
-    if not ids:
-        raise SocSciError(
-            "no study file fits the deposits there", where=str(deposits), fix="name a folder that holds one folder per deposit"
-        )
     say(f"Building a dataset from {len(ids)} studies")
     report = build(ids, deposits=deposits, out=out / "dataset", registry=registry, jobs=2)
     for study, message in report.failed.items():

@@ -1,0 +1,113 @@
+"""The command line: what it prints, what it exits with, and that a wrong input leaves a message, not a traceback or a file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from socsci210.cli import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """(exit code, standard output, standard error) of one command."""
+    monkeypatch.setattr(sys, "argv", ["socsci210", *map(str, arguments)])
+    code = 0
+    try:
+        main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    return lambda *arguments: run(monkeypatch, capsys, *arguments)
+
+
+def test_studies_as_json_lists_every_study_file(command) -> None:
+    code, out, _ = command("studies", "--json")
+    found = {study["id"]: study for study in json.loads(out)}
+    assert code == 0
+    assert {"schuldt301", "singer251", "holbrook120", "ryanS14", "kallaBR42", "tannenbaum2017_1", "tannenbaum2017_2"} <= set(found)
+    assert sum(study["simulated"] for study in found.values()) >= 16
+    assert not any(study["broken"] for study in found.values())
+
+
+def test_a_broken_study_is_listed_and_fails_the_command(command, tmp_path: Path) -> None:
+    folder = tmp_path / "lab_study"
+    folder.mkdir()
+    (folder / "study.yaml").write_text("format: 1\nid: lab_study\n", encoding="utf-8")
+    code, out, _ = command("studies", "--json", "--studies", tmp_path)
+    [broken] = [study for study in json.loads(out) if study["id"] == "lab_study"]
+    assert code == 1
+    assert "study.yaml, line 1: key 'design' is missing" in broken["broken"]
+
+
+def test_new_study_is_found_under_its_id(command, tmp_path: Path) -> None:
+    code, out, _ = command("new-study", "lab_study", "--in", tmp_path)
+    assert (code, out.strip()) == (0, str(tmp_path / "lab_study" / "study.yaml"))
+    _, out, _ = command("studies", "--json", "--studies", tmp_path)
+    assert "lab_study" in {study["id"] for study in json.loads(out)}
+
+
+def test_unknown_study_is_a_message_with_a_suggestion(command, tmp_path: Path) -> None:
+    code, _, err = command("build", "singer25l", "--deposits", tmp_path, "--out", tmp_path / "dataset")
+    assert code == 1
+    assert "singer251" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_a_folder_without_deposits_is_a_message(command, tmp_path: Path) -> None:
+    code, _, err = command("build", "--deposits", tmp_path, "--out", tmp_path / "dataset")
+    assert code == 1
+    assert "no deposit of any study" in err
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_blocks_prints_the_ids_to_quote(command, tmp_path: Path) -> None:
+    document = tmp_path / "questionnaire.txt"
+    document.write_text("First line.\n\nQ1. How warm is it?\n", encoding="utf-8")
+    code, out, _ = command("blocks", document, "--json")
+    assert code == 0
+    assert {block["id"]: block["text"] for block in json.loads(out)}["2"] == "Q1. How warm is it?"
+
+
+def test_from_deposits_to_a_page_with_a_control(command, tmp_path: Path, simulated_deposits: Path) -> None:
+    dataset, predictions = tmp_path / "dataset", tmp_path / "predictions.parquet"
+    results, page = tmp_path / "results.json", tmp_path / "report.html"
+    studies = [p.name for p in sorted(simulated_deposits.iterdir()) if p.is_dir()][:4]
+    code, out, err = command("build", *studies, "--deposits", simulated_deposits, "--out", dataset, "--cache", tmp_path / "cache")
+    assert code == 0, err
+    assert out.strip() == str(dataset)
+    assert "unseen_conditions test" in err  # what the sides share is printed
+    code, _, err = command("predict", "--engine", "uniform", "--dataset", dataset, "--config", "unseen_conditions", "--out", predictions)
+    assert code == 0, err
+    code, out, err = command("score", predictions, "--dataset", dataset, "--out", results, "--json")
+    assert code == 0, err
+    figures = json.loads(out[: out.rindex("}") + 1])["unseen_conditions"]
+    assert figures["W"] == pytest.approx(figures["chance"], abs=1e-9)  # uniform IS chance
+    assert figures["noise_floor"] < figures["pooled_oracle"] < figures["chance"]
+    assert figures["answer_mass"] == 1
+    code, out, err = command("report", results, "--out", page)
+    assert code == 0, err
+    assert f"{figures['W']:.3f}" in page.read_text(encoding="utf-8")
+    assert pq.read_metadata(predictions).num_rows > 0
+
+
+def test_predicting_with_an_unknown_engine_names_those_there_are(command, tmp_path: Path) -> None:
+    code, _, err = command("predict", "--engine", "oracle", "--dataset", tmp_path, "--config", "all", "--out", tmp_path / "p.parquet")
+    assert code == 1
+    assert "train_lookup" in err and "pooled_oracle" in err
+    assert not (tmp_path / "p.parquet").exists()
+
+
+def test_version_and_help_need_no_torch() -> None:
+    code = "import sys, socsci210.cli; sys.exit('torch' in sys.modules or 'transformers' in sys.modules or 'evaluate' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
