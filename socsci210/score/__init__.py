@@ -42,7 +42,7 @@ def score(predictions: Sequence[Path], dataset: Path, *, controls: bool = True, 
     splits: dict[tuple[str, str], Split] = {}
     runs: list[Run] = []
     for files in group_files(predictions, folder.fingerprint):
-        key = (str(files.metadata["config"]), str(files.metadata["split"]))
+        key = (files.metadata.config, files.metadata.split)
         if key not in splits:
             splits = {key: read_split(folder, *key)}  # one split in memory at a time
         runs.append(_run(files, splits[key], folder, controls, seed))
@@ -63,14 +63,10 @@ def _run(files: PredictionFiles, split: Split, folder: DatasetFolder, controls: 
     found = read_predictions(files, split.rows, split.scale)
     scored = _scored(found, split, folder, controls)
     about = files.metadata
-    training = about.get("training")
+    names = ("config", "split", "engine", "model", "revision", "template", "template_hash", "seed", "limit_cell", "training")
     return Run(
-        config=about["config"],
-        split=about["split"],
-        engine=about["engine"],
-        **{name: about.get(name) for name in ("model", "revision", "template", "template_hash", "seed", "limit_cell")},
-        training=training,
-        held_out=_held_out(training, folder.fingerprint, about["config"], about["split"]),
+        **{name: getattr(about, name) for name in names},
+        held_out=_held_out(about.training, folder.fingerprint, about.config, about.split),
         coverage=_coverage(found, split),
         answer_mass=_answer_mass(scored),
         stated=convention_score(scored, "stated", draws=BOOTSTRAP_DRAWS, seed=seed),
@@ -94,10 +90,10 @@ def _scored(found: Predictions, split: Split, folder: DatasetFolder, controls: b
     open_ended = np.flatnonzero(~cells.bounded)
     low, high = np.full(cells.n_sub, np.nan), np.full(cells.n_sub, np.nan)
     at = (cells.study[open_ended], cells.condition[open_ended], cells.task[open_ended])
-    config = str(found.files.metadata["config"])
+    config = found.files.metadata.config
     low[open_ended], high[open_ended] = training_range(folder, config, some, *at)
     masses = _controls(some, cells, folder, config) if controls and config != "all" else {}
-    is_control = found.files.metadata["engine"] in ("uniform", *CONTROL_NAMES)
+    is_control = found.files.metadata.engine in ("uniform", *CONTROL_NAMES)
     return Scored(some, cells, place[found.row], found, low, high, masses, is_control)
 
 
@@ -131,7 +127,7 @@ def _answers(table: pa.Table) -> Answers:
 
 def _coverage(found: Predictions, split: Split) -> Coverage:
     missing = np.ones(len(split.study), np.bool_)
-    missing[found.row] = False
+    missing[found.row] = missing[found.unparsed] = False
     size = split.scale.size
     reasons = {
         "scale without bounds": missing & (size == 0),
@@ -139,8 +135,8 @@ def _coverage(found: Predictions, split: Split) -> Coverage:
         "not sampled from its cell": missing & (size > 0) & (size <= MAX_ENUMERATED),
     }
     left_out = {reason: int(which.sum()) for reason, which in reasons.items() if which.any()}
-    if found.unparsed:
-        left_out["unparsed prediction"] = found.unparsed
+    if len(found.unparsed):
+        left_out["unparsed prediction"] = len(found.unparsed)
     answered = len(found.row)
     low, high = split.scale.low[found.row], split.scale.high[found.row]
     off = 0
@@ -151,7 +147,7 @@ def _coverage(found: Predictions, split: Split) -> Coverage:
         rows_predicted=answered,
         left_out=left_out,
         rows_parsed=answered,
-        parse_rate=answered / (answered + found.unparsed),
+        parse_rate=answered / (answered + len(found.unparsed)),
         off_scale=off,
     )
 

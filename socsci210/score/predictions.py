@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import DatasetError
 from ..metrics.socsci210.cells import Answers, Floats, Ints
@@ -25,11 +26,31 @@ _AGAIN: Final = "run socsci210 predict again"
 _SAME_RUN: Final = ("config", "split", "engine", "model", "revision", "template", "template_hash", "seed", "limit_cell")
 
 
+class Metadata(BaseModel):
+    """What a prediction file says of itself; keys that scoring does not need are ignored."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+    config: str
+    split: str
+    engine: str
+    dataset_fingerprint: str
+    rows_expected: int
+    complete: bool
+    model: str | None = None
+    revision: str | None = None
+    template: str | None = None
+    template_hash: str | None = None
+    seed: int | None = None
+    limit_cell: int | None = None
+    training: dict[str, Any] | None = None
+
+
 @dataclass(frozen=True)
 class PredictionFiles:
     """The files of one run, unread: what they say of themselves and where they lie."""
 
-    metadata: dict[str, Any]
+    metadata: Metadata
     paths: tuple[Path, ...]
 
     @property
@@ -62,7 +83,7 @@ class Predictions:
         answers: their distributions or points, values ascending.
         kind: whether they are distributions or draws.
         mass: probability on allowed answers before normalising; None where the file has none.
-        unparsed: rows whose draw could not be read as an answer (they are not in `row`).
+        unparsed: index of the rows whose draw could not be read as an answer (they are not in `row`).
     """
 
     files: PredictionFiles
@@ -70,7 +91,7 @@ class Predictions:
     answers: Answers
     kind: Literal["distributions", "draws"]
     mass: Floats | None
-    unparsed: int
+    unparsed: Ints
 
 
 def group_files(paths: Sequence[Path], fingerprint: str) -> list[PredictionFiles]:
@@ -83,31 +104,39 @@ def group_files(paths: Sequence[Path], fingerprint: str) -> list[PredictionFiles
         raise DatasetError("no prediction file given", fix="name at least one predictions.parquet")
     if len({Path(path).resolve() for path in paths}) != len(paths):
         raise DatasetError("a prediction file is given twice", where=", ".join(map(str, paths)), fix="name each file once")
-    groups: dict[tuple[str, ...], list[tuple[Path, dict[str, Any]]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[Path, Metadata]]] = {}
     for path in map(Path, paths):
-        metadata = read_metadata(path)
-        if missing := [key for key in ("config", "split", "engine", "dataset_fingerprint", "rows_expected") if key not in metadata]:
-            raise DatasetError(f"its metadata lacks {', '.join(missing)}", where=str(path), fix=_AGAIN)
-        if metadata["dataset_fingerprint"] != fingerprint:
-            found = metadata["dataset_fingerprint"]
+        metadata = _metadata(path)
+        if metadata.dataset_fingerprint != fingerprint:
             raise DatasetError(
-                f"predictions for the dataset with fingerprint {found}",
+                f"predictions for the dataset with fingerprint {metadata.dataset_fingerprint}",
                 where=str(path), expected=fingerprint, fix="name the dataset that was predicted, or predict this one",
             )  # fmt: skip
-        if metadata.get("complete") is not True:
+        if not metadata.complete:
             raise DatasetError(
                 "an unfinished run (metadata `complete` is not true)",
                 where=str(path), expected="a finished file", fix=f"{_AGAIN}: it resumes",
             )  # fmt: skip
-        groups.setdefault(tuple(repr(metadata.get(key)) for key in _SAME_RUN), []).append((path, metadata))
+        groups.setdefault(tuple(repr(getattr(metadata, key)) for key in _SAME_RUN), []).append((path, metadata))
     return [_one_run(files) for files in groups.values()]
 
 
-def _one_run(files: list[tuple[Path, dict[str, Any]]]) -> PredictionFiles:
+def _metadata(path: Path) -> Metadata:
+    try:
+        return Metadata.model_validate(read_metadata(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{path}, metadata key {'.'.join(map(str, first['loc']))}"
+        raise DatasetError(
+            first["msg"], where=where, expected=f"what socsci210 predict writes: {', '.join(Metadata.model_fields)}", fix=_AGAIN
+        ) from error
+
+
+def _one_run(files: list[tuple[Path, Metadata]]) -> PredictionFiles:
     """Shards of one run hold as many rows as they promise, together or each for itself."""
     run = PredictionFiles(files[0][1], tuple(path for path, _ in files))
     found = [pq.read_metadata(path).num_rows for path, _ in files]
-    promised = [int(metadata["rows_expected"]) for _, metadata in files]
+    promised = [metadata.rows_expected for _, metadata in files]
     together = len(set(promised)) == 1 and sum(found) == promised[0]
     if not together and found != promised:
         raise DatasetError(
@@ -138,13 +167,13 @@ def read_predictions(run: PredictionFiles, rows: pa.Table, scale: Scale) -> Pred
     table, place = table.take(pa.array(order)), place[order]
     at = _Where(run, rows, place)
     if kind == "distributions":
-        answers, unparsed = _distributions(table, at, scale), 0
+        answers, unparsed = _distributions(table, at, scale), place[:0]
     else:
         point = table.column("prediction").to_numpy().astype(np.float64)
         parsed = np.isfinite(point)
-        place, unparsed = place[parsed], int((~parsed).sum())
+        place, unparsed = place[parsed], place[~parsed]
         if not len(place):
-            raise DatasetError(f"none of {unparsed} predictions could be read as an answer", where=run.where, fix=_AGAIN)
+            raise DatasetError(f"none of {len(unparsed)} predictions could be read as an answer", where=run.where, fix=_AGAIN)
         answers = Answers(np.arange(len(place) + 1), point[parsed], np.ones(len(place)))
         table = table.filter(pa.array(parsed))
     return Predictions(run, place, answers, kind, _mass(table, at), unparsed)
@@ -198,7 +227,7 @@ def _match(run: PredictionFiles, table: pa.Table, rows: pa.Table) -> Ints:
         first = np.flatnonzero(~known)[:_SHOWN]
         raise DatasetError(
             f"{int((~known).sum())} of {len(known)} predictions are of rows that are not in the split: {_named(table, first)}",
-            where=run.where, expected=f"rows of {run.metadata['config']}/{run.metadata['split']}", fix="predict this split of this dataset",
+            where=run.where, expected=f"rows of {run.metadata.config}/{run.metadata.split}", fix="predict this split of this dataset",
         )  # fmt: skip
     place: Ints = order[spot]
     n = np.bincount(place, minlength=rows.num_rows)
@@ -213,7 +242,7 @@ def _match(run: PredictionFiles, table: pa.Table, rows: pa.Table) -> Ints:
 
 def _check_missing(run: PredictionFiles, place: Ints, rows: pa.Table, scale: Scale) -> None:
     """Rows whose answers can be enumerated must be there, unless the run says that it took only some of each cell."""
-    if run.metadata.get("limit_cell") is not None:
+    if run.metadata.limit_cell is not None:
         return
     missing = np.ones(rows.num_rows, np.bool_)
     missing[place] = False
