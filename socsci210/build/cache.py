@@ -18,6 +18,8 @@ from typing import Final
 import pyarrow as pa
 
 from ..dataset_folder import file_sha256
+from ..metrics.socsci210 import distances
+from ..registry import loaders_folder
 
 _LIBRARIES: Final = ("pyarrow", "numpy", "duckdb", "pyreadstat", "python-docx", "python-calamine", "pydantic")
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -40,10 +42,9 @@ def key(study_file: Path, files: Mapping[str, Path]) -> str:
 @cache
 def code_version() -> str:
     """sha256 over the package's own code, the crosswalks and the versions of the libraries that read deposits."""
-    from ..registry import loaders_folder
-
     digest = hashlib.sha256()
-    sources = [*_PACKAGE.rglob("*.py"), *(loaders_folder() / "crosswalks").glob("*.yaml")]
+    # the metrics may lie outside the package's folder; the tables of cells use them
+    sources = [Path(distances.__file__), *_PACKAGE.rglob("*.py"), *(loaders_folder() / "crosswalks").glob("*.yaml")]
     for name, path in sorted((f"{path.parent.name}/{path.name}", path) for path in sources):
         digest.update(f"{name}\0{file_sha256(path)}\n".encode())
     for library in _LIBRARIES:

@@ -109,7 +109,9 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 def _as_yaml(study: StudyFile) -> str:
     """The study file as text. Not JSON, whose keys are always text: 1 and "1" are different codes."""
-    return yaml.safe_dump(_plain(study.model_dump(exclude_unset=True)), allow_unicode=True, sort_keys=False)
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the C one is some ten times faster
+    text: str = yaml.dump(_plain(study.model_dump(exclude_unset=True)), Dumper=dumper, allow_unicode=True, sort_keys=False)
+    return text
 
 
 def _plain(value: Any) -> Any:

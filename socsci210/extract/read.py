@@ -29,7 +29,7 @@ _SHOWN = 5  # row numbers named in a message
 
 def read(payload: dict[str, Any]) -> dict[str, Any]:
     """Task of the child: writes `table.arrow` into the working folder and answers with everything else (see `Extract`)."""
-    study = StudyFile.model_validate(yaml.safe_load(payload["study"]))
+    study = StudyFile.model_validate(yaml.load(payload["study"], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     deposit, hashes = Path(payload["deposit"]), payload["hashes"]
     raw, documents, files = _read_files(study, deposit, hashes)
     wanted = uses(study)
