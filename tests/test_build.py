@@ -385,8 +385,8 @@ def test_a_study_that_fails_is_reported_and_left_out(tmp_path: Path) -> None:
     assert sorted(report.failed) == ["no_such", "toy_bad"]
     assert "[one_condition] 2 people are in no condition: rows 2, 3 of the data" in report.failed["toy_bad"]
     left_out = json.loads((tmp_path / "out" / "dataset.json").read_text())["left_out"]
-    assert left_out["toy_bad"] == "GateError: [one_condition] 2 people are in no condition: rows 2, 3 of the data"
-    assert "`toy_bad` was left out: GateError: [one_condition]" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert left_out["toy_bad"] == "it does not pass the gate one_condition"
+    assert "`toy_bad` was left out: it does not pass the gate one_condition" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert str(tmp_path) not in json.dumps(left_out)
 
 

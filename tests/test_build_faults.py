@@ -69,6 +69,13 @@ def failure(
             id="code without a mapping",
         ),
         pytest.param(
+            {},
+            [*ROWS, {"id": "p5", "arm": 0, "q1": "n/a"}],
+            GateError,
+            ["response '3' is off the scale, 1 time (and 4 more such codes)", "Fix: the column holds words as well, so its codes are text"],
+            id="numbers among words",
+        ),
+        pytest.param(
             {"data.missing": {"*": {5: "refused"}}},
             ROWS,
             GateError,
@@ -356,3 +363,10 @@ def test_a_folder_that_is_no_dataset_or_was_changed(tmp_path: Path, monkeypatch:
     (tmp_path / "out" / "cells" / "cells.parquet").write_bytes(b"PAR1")
     with pytest.raises(DatasetError, match=r"cells\.parquet: does not read"):
         folder.table("cells")
+
+
+def test_words_of_people_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outcome that points at an open question by mistake."""
+    secret = "I would rather not say, but my name is Ann Example"
+    error = failure(tmp_path, monkeypatch, {}, [row | {"q1": secret} for row in ROWS])
+    assert "Ann" not in str(error) and f"response of {len(secret)} characters is off the scale" in str(error)

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..dataset_folder import MANIFEST, disk_errors
-from ..errors import DatasetError, SocSciError
+from ..errors import DatasetError, ExpressionError, GateError, ReadError, SocSciError, StudyFileError
 from ..registry import Registry
 from .one import make_study
 from .write import Entry, write_dataset
@@ -27,6 +27,13 @@ __all__ = ["BuildReport", "build", "validate"]
 
 Step = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what was done)."""
+
+
+_REASONS: Final[dict[type[SocSciError], str]] = {
+    ReadError: "its deposit could not be read",
+    StudyFileError: "its study file is not valid or does not fit its deposit",
+    ExpressionError: "one of its expressions is not allowed",
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def build(
         failed = {study: str(error) for study, error in errors.items()}
         if not entries:
             return BuildReport(None, (), failed)
-        left_out = {study: f"{type(error).__name__}: {error.found}" for study, error in errors.items()}
+        left_out = {study: _reason(error) for study, error in errors.items()}
         with disk_errors(out):
             manifest = write_dataset(
                 entries, new, left_out=left_out, package_version=version("socsci210"), jobs=jobs, step=lambda study: step(f"wrote {study}")
@@ -120,6 +127,13 @@ def _make_all(
         found = dict(zip(ids, pool.map(make, ids), strict=True))
     errors = {study: made for study, made in found.items() if isinstance(made, SocSciError)}
     return [made for made in found.values() if isinstance(made, Entry)], errors
+
+
+def _reason(error: SocSciError) -> str:
+    """Why a study was left out, in words that hold nothing of its deposit: they are published with the dataset."""
+    if isinstance(error, GateError):
+        return f"it does not pass the gate {error.gate}"
+    return _REASONS.get(type(error), "it could not be read within the limits")
 
 
 # --- the folder, complete or absent --------------------------------------------------------------------------------------------------

@@ -22,6 +22,10 @@ Mask = npt.NDArray[np.bool_]
 REASONS: Final[tuple[str, ...]] = get_args(MissingReason)
 ANSWERED: Final = 0  # kinds of answer: 0, or 1 + the place of the reason in REASONS, or FAULT
 FAULT: Final = -1
+_AS_TEXT: Final = (
+    "the column holds words as well, so its codes are text: recode them, as in {'1': 1, '2': 2}, and name the words as missing"
+)
+_LONG: Final = 30
 _BLANK: Final = ""  # how a study file names a blank in its maps of missing codes
 
 
@@ -168,7 +172,7 @@ def _meaning(code: Code, scale: Scale, recode: Mapping[Code, int] | None, missin
         known = ", ".join(repr(known) for known in list(recode)[:12])
         return GateError(
             "codes",
-            f"code {code!r} has no mapping",
+            f"code {_shown(code)} has no mapping",
             where=where,
             expected=f"one of the codes of `recode`: {known}",
             fix="add it to recode, or name it under `missing` with a reason",
@@ -179,11 +183,16 @@ def _meaning(code: Code, scale: Scale, recode: Mapping[Code, int] | None, missin
     stated = "a whole number" if scale.min is None else f"{scale.min}..{scale.max}{f' by {scale.step}' if scale.step > 1 else ''}"
     return GateError(
         "on_scale",
-        f"response {code!r} is off the scale",
+        f"response {_shown(code)} is off the scale",
         where=where,
         expected=stated,
-        fix="name it under `missing` with a reason, give a `recode`, or correct the scale",
+        fix=_AS_TEXT if isinstance(code, str) and code.isdecimal() else "name it under `missing`, give a `recode`, or correct the scale",
     )
+
+
+def _shown(code: Code) -> str:
+    """A code for a message; long text may be somebody's own words."""
+    return f"of {len(code)} characters" if isinstance(code, str) and len(code) > _LONG else repr(code)
 
 
 def _named(code: Code, missing: MissingCodes) -> bool:
