@@ -23,7 +23,7 @@ REASONS: Final[tuple[str, ...]] = get_args(MissingReason)
 ANSWERED: Final = 0  # kinds of answer: 0, or 1 + the place of the reason in REASONS, or FAULT
 FAULT: Final = -1
 _AS_TEXT: Final = (
-    "the column holds words as well, so its codes are text: recode them, as in {'1': 1, '2': 2}, and name the words as missing"
+    "the column holds words as well, so its codes are text: recode them ({'1': 1, ...}), name the words as missing"
 )
 _LONG: Final = 30
 _BLANK: Final = ""  # how a study file names a blank in its maps of missing codes
