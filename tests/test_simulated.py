@@ -125,7 +125,7 @@ def test_truth_is_the_stated_formula(study: str) -> None:
                     continue
                 person = {name: int(column[i]) for name, column in sample.people.items()}
                 party = (person["PARTYID7"] - 4) / 3
-                ideology = 0 if person["IDEO"] == 10 else (person["IDEO_SEVEN"] - 4) / 3
+                ideology = 0 if person["IDEO"] == 10 else (person["IDEO"] - 4) / 3
                 persona = politics * (PERSONA["party"] * party + PERSONA["ideology"] * ideology)
                 persona += rest * PERSONA["age"] * (person["AGE"] - 48) / 30 + rest * PERSONA["education"] * (person["EDUC"] - 3.8) / 2
                 persona += rest * PERSONA["female"] * (person["GENDER"] - 1.5) + rest * PERSONA["income"] * (person["INCOME"] - 8) / 5
@@ -176,7 +176,7 @@ def test_persona_effects_keep_their_sign_in_every_study() -> None:
     world = World(seed=0, people=4000)
     for study in STUDIES:
         sample = world.sample(study)
-        x = personas.covariates(sample.people | {"IDEO": sample.people["IDEO_SEVEN"]})
+        x = personas.covariates(sample.people)
         for asked in sample.asked:
             kind = question_type(sample.design.questions[asked.task])
             cues = [number for number, arm in enumerate(sample.design.arms) if any(ELEMENTS[e].gamma for e in arm.elements)]

@@ -65,7 +65,11 @@ def lay_out(world: World, sample: Sample) -> Deposit:
     if design.weight:
         columns[design.weight] = pa.array(np.round(np.clip(rng.lognormal(0, 0.4, n), 0.2, 4.0), 4))
     for name in personas.PANELS[design.panel]:
-        codes = np.where(rng.random(n) < 0.015, 99, sample.people[name]) if name == "INCOME" else sample.people[name]
+        codes = sample.people[name]
+        if name == "INCOME":
+            codes = np.where(rng.random(n) < 0.015, 99, codes)
+        elif name == "IDEO":
+            codes = personas.ideology_codes(codes, design.panel)
         columns[name] = pa.array(codes)
     columns["DURATION"] = pa.array(rng.integers(90, 900, n))  # seconds; nothing reads it
     _label(design, deposit, columns)

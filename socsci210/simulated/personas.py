@@ -29,7 +29,7 @@ COVARIATES: Final = ("party", "ideology", "age", "education", "female", "income"
 
 
 def draw(rng: np.random.Generator, n: int) -> dict[str, Codes]:
-    """`n` people as coded columns. IDEO holds 1..7 or 10 here; `ideology_codes` turns it into a panel's own codes."""
+    """`n` people as coded columns. IDEO holds steps 1..7, or 10, here; `ideology_codes` turns them into a panel's own codes."""
     lean = rng.standard_normal(n)  # negative: left
     age = np.clip(np.round(rng.normal(48, 18, n)), 18, 90).astype(np.int64)
     school = rng.standard_normal(n)

@@ -15,13 +15,14 @@ and the response y on a scale of K values low, low + 1, ..., high follows ordina
 - u_s, r_q, w_cq, d_i: what no text tells: normal residuals of study, item, condition x item and person (`SD`).
 
 Drawn anew per seed: people, residuals, and each beta within +-15 % of its stated size. Answers on 0..100 heap: with probability `HEAP` they
-are rounded to the nearest ten. A conjoint profile adds the effects of its levels to eta (`conjoint`).
+are rounded to the nearest ten. A conjoint profile adds the effects of its levels to eta (`conjoint`); a fee named in the text adds
+lambda_t * `FEE_STEP` per level. Whether an answer is missing does not depend on it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -101,7 +102,7 @@ TOPICS: Final = {  # how far (party and ideology, the other covariates) matter
 SD: Final = {"study": 0.2, "item": 0.2, "cell": 0.12, "person": 0.4}
 JITTER: Final = 0.15
 HEAP: Final = 0.8
-FEE_STEP: Final = -0.3  # latent change per level of a fill
+FEE_STEP: Final = -0.3  # latent change per level of a fee, from the middle one
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,6 @@ def _sample(seed: int, n: int, study: str) -> Sample:
     kept = np.ones(n + extra, dtype=bool)
     kept[rng.choice(n + extra, extra, replace=False)] = False
     people = personas.draw(rng, n + extra)
-    people["IDEO_SEVEN"] = people["IDEO"]
-    people["IDEO"] = personas.ideology_codes(people["IDEO"], design.panel)
     if design.assigned == "within":
         arm = rng.permuted(np.tile(np.arange(len(design.arms)), (n + extra, 1)), axis=1)
     else:
@@ -171,14 +170,14 @@ def _sample(seed: int, n: int, study: str) -> Sample:
     fill = rng.integers(1, len(design.fill.levels) + 1, n + extra) if design.fill else None
     profiles = conjoint.draw(rng, n + extra) if design.conjoint else {}
     sample = Sample(design, people, kept, arm, fill, profiles, ())
-    return Sample(design, people, kept, arm, fill, profiles, tuple(_asked(world, sample)))
+    return replace(sample, asked=tuple(_asked(world, sample)))
 
 
 def _asked(world: World, sample: Sample) -> list[Asked]:
     design, n = sample.design, len(sample.kept)
     rng, residual = world.rng(design.id, "answers"), world.rng(design.id, "residuals")
     sizes, study = world.element_sizes(), residual.normal(0, SD["study"])
-    x = personas.covariates(sample.people | {"IDEO": sample.people["IDEO_SEVEN"]})
+    x = personas.covariates(sample.people)
     taste, person = x @ loadings(design.topic), rng.normal(0, SD["person"], n)
     main = np.array([sum(sizes[e].beta for e in arm.elements) for arm in design.arms])
     party = np.array([sum(sizes[e].gamma for e in arm.elements) for arm in design.arms])
