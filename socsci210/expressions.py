@@ -251,7 +251,7 @@ class _Walk:
             found,
             where=self.where,
             expected="one expression over the columns of one row: comparisons, arithmetic, CASE, CAST and the listed functions",
-            fix=fix or "see the list of what is allowed in the guide to study files",
+            fix=fix or "see the list of what is allowed in loaders/README.md",
         )
 
     def node(self, root: Any) -> None:
