@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -387,14 +386,3 @@ def test_results_of_another_format_are_refused(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(DatasetError, match="does not read"):
         Results.read_json(path)
-
-
-def test_speed_per_row(tmp_path: Path) -> None:
-    """About 2.9 million rows a minute are wanted: 40,000 rows on seven levels must take a few seconds at most."""
-    rng = np.random.default_rng(0)
-    rows = [row(f"s{i % 40}", i // 40 % 5, int(rng.integers(1, 8)), low=1, high=7) for i in range(20_000)]
-    dataset = write_dataset(tmp_path / "dataset", rows)
-    path = write_predictions(tmp_path / "p.parquet", dataset, predict_all(dataset, lambda _: [0.1, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1]))
-    start = time.perf_counter()
-    score([path], dataset)
-    assert time.perf_counter() - start < 20

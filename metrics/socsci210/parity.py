@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MIN_PEOPLE = 30
-_CHUNK = 4_000_000  # numbers held at once while shuffling
 
 
 class Attribute(NamedTuple):
@@ -133,21 +132,20 @@ def _one_study(
     enough = people >= min_people
     real = _gaps(member @ sums, enough, edges)
     null = np.zeros_like(real)
-    step = max(1, _CHUNK // max(1, sums.size))
-    for done in range(0, shuffles, step):
-        some = min(step, shuffles - done)
-        mixed = np.concatenate([sums[rng.permutation(len(sums))] for _ in range(some)], axis=1)
-        groups = (member @ mixed).reshape(len(member), some, sums.shape[1])
-        null += sum(_gaps(groups[:, i], enough, edges) for i in range(some))
+    sizes = np.concatenate([_sizes(a) for a in kept])
+    last = np.concatenate([np.cumsum(_sizes(a)) for a in kept])
+    for _ in range(shuffles):  # in a random order of people, the first n1 are one random group, the next n2 another, ...
+        total = np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(sums[rng.permutation(len(sums))], axis=0)])
+        null += _gaps(total[last] - total[last - sizes], enough, edges)
     null /= shuffles
     means = _accuracy_means(member @ sums, enough)
     found = []
     for i, attribute in enumerate(kept):
         own = means[edges[i] : edges[i + 1]]
-        sizes = _sizes(attribute)
+        own_sizes = _sizes(attribute)
         accuracy_gap, model_gap, human_gap = (Gap(float(real[i, j]), float(null[i, j])) for j in range(3))
         best, worst = attribute.labels[int(np.nanargmax(own))], attribute.labels[int(np.nanargmin(own))]
-        large, small = int((sizes >= min_people).sum()), int(((sizes > 0) & (sizes < min_people)).sum())
+        large, small = int((own_sizes >= min_people).sum()), int(((own_sizes > 0) & (own_sizes < min_people)).sum())
         found.append(StudyGaps(study, attribute.name, accuracy_gap, model_gap, human_gap, best, worst, large, small))
     return found
 

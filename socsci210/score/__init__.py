@@ -86,7 +86,7 @@ def _scored(found: Predictions, split: Split, folder: DatasetFolder, controls: b
     some = split.take(keep) if len(keep) < len(split.study) else split
     place = np.full(len(split.study), -1)
     place[keep] = np.arange(len(keep))
-    cells = _cells(some)
+    cells = _cells(some) if some is not split else everything
     open_ended = np.flatnonzero(~cells.bounded)
     low, high = np.full(cells.n_sub, np.nan), np.full(cells.n_sub, np.nan)
     at = (cells.study[open_ended], cells.condition[open_ended], cells.task[open_ended])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
 from ..metrics.socsci210 import cells as maths
-from ..metrics.socsci210.cells import Cells, Floats, Ints, Mass, Ruler
+from ..metrics.socsci210.cells import Answers, Cells, Floats, Ints, Mass, Ruler
 from ..reference import estimate, gap_closed
 from ..results import Convention, Score, StudyScore, WeightedScore
 from .predictions import Predictions
@@ -40,14 +41,18 @@ class Scored:
     controls: dict[str, Mass]
     is_control: bool
 
-    @property
+    @cached_property
     def human(self) -> Mass:
         """What people answered."""
         return maths.people(self.cells, self.split.response)
 
-    def model(self, *, decode: bool = False, weight: Floats | None = None) -> Mass:
+    @cached_property
+    def model(self) -> Mass:
         """What the predictions say, added up in each sub-cell."""
-        answers = maths.decoded(self.predictions.answers) if decode else self.predictions.answers
+        return self.reread(self.predictions.answers)
+
+    def reread(self, answers: Answers, weight: Floats | None = None) -> Mass:
+        """The same for other answers of the predicted rows, or with a weight for each row of the split."""
         return maths.predicted(self.cells, self.cells.code[self.predicted], answers, None if weight is None else weight[self.predicted])
 
 
@@ -62,7 +67,8 @@ def convention_score(scored: Scored, convention: Convention, *, draws: int, seed
     decode = convention == "published" and kind == "distributions" and not scored.is_control
     stated = convention == "stated"
     ruler = stated_ruler(scored) if stated else maths.published_ruler(cells, scored.split.response)
-    human, model = scored.human, scored.model(decode=decode)
+    human = scored.human
+    model = scored.reread(maths.decoded(scored.predictions.answers)) if decode else scored.model
     low, high = (scored.low, scored.high) if stated else _seen(scored)
     figures = {
         "W": maths.distance(ruler, model, human),
@@ -112,7 +118,7 @@ def weighted_score(scored: Scored, *, draws: int, seed: int) -> WeightedScore | 
     cells, ruler = scored.cells, stated_ruler(scored)
     human = maths.people(cells, scored.split.response, used)
     figures = {
-        "W": maths.distance(ruler, scored.model(weight=used), human),
+        "W": maths.distance(ruler, scored.reread(scored.predictions.answers, used), human),
         "chance": maths.distance(ruler, maths.uniform(cells, scored.low, scored.high), human),
     }
     by_cell = _by_cell(cells, figures, True)

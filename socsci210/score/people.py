@@ -69,7 +69,7 @@ def condition_sensitivity(scored: Scored, *, permutations: int, draws: int, seed
     cells = scored.cells
     bounded = cells.bounded
     means = []
-    for mass in (scored.model(), scored.human):
+    for mass in (scored.model, scored.human):
         total = np.bincount(mass.code, weights=mass.mass, minlength=cells.n_sub)
         moment = np.bincount(mass.code, weights=mass.mass * mass.value, minlength=cells.n_sub)
         means.append(((moment / total - cells.low) / (cells.high - cells.low))[bounded])
@@ -82,7 +82,7 @@ def condition_sensitivity(scored: Scored, *, permutations: int, draws: int, seed
 
 def examples(scored: Scored, folder: DatasetFolder) -> tuple[CellExample, ...]:
     """Cells to show: the two with the lowest W, the two nearest the median, and the two with the highest, by convention `stated`."""
-    cells, human, model = scored.cells, scored.human, scored.model()
+    cells, human, model = scored.cells, scored.human, scored.model
     ruler = stated_ruler(scored)
     W = maths.distance(ruler, model, human)
     size = np.where(cells.bounded, (cells.high - cells.low) / cells.step + 1, np.inf)
