@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
@@ -22,9 +22,7 @@ Mask = npt.NDArray[np.bool_]
 REASONS: Final[tuple[str, ...]] = get_args(MissingReason)
 ANSWERED: Final = 0  # kinds of answer: 0, or 1 + the place of the reason in REASONS, or FAULT
 FAULT: Final = -1
-_AS_TEXT: Final = (
-    "the column holds words as well, so its codes are text: recode them ({'1': 1, ...}), name the words as missing"
-)
+_AS_TEXT: Final = "the column holds words as well, so its codes are text: recode them ({'1': 1, ...}), name the words as missing"
 _LONG: Final = 30
 _BLANK: Final = ""  # how a study file names a blank in its maps of missing codes
 
@@ -198,9 +196,3 @@ def _shown(code: Code) -> str:
 def _named(code: Code, missing: MissingCodes) -> bool:
     """Whether something narrower than the map of all columns says that a code is missing."""
     return code in missing.own or code in missing.here or (missing.column is not None and missing.column.is_declared_missing(code))
-
-
-def count_codes(found: Coded, where: Mask) -> Iterable[tuple[Code | None, int]]:
-    """Each code (None: blank) that stands where a mask holds, and how often."""
-    codes, counts = np.unique(found.index[where], return_counts=True)
-    return [(None if code < 0 else found.codes[code], int(n)) for code, n in zip(codes, counts, strict=True)]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from ..errors import StudyFileError
 from ..extract import Extract, fills_of, items_of
-from ..readers import Column
 from ..schema import Scale
 from ..stimuli import stimulus
 from ..study_file import Code, Condition, Item, Outcome, Quote, ScaleSpec, StudyFile, Variant
@@ -177,9 +176,3 @@ def condition_text(cells: Mapping[Cell, Asked], condition: int) -> str | None:
     """The text of a condition; several, where its binds give several, in the order of the questions; None where it has none."""
     texts = dict.fromkeys(asked.text for (place, _, _), asked in cells.items() if place == condition and asked.text)
     return "\n\n".join(texts) or None
-
-
-def label_of(column: Column, code: Code) -> str | None:
-    """The value label of a code, whatever number type its file stores."""
-    labels = {whole(stored): label for stored, label in column.value_labels.items()}
-    return labels.get(code)
