@@ -21,6 +21,7 @@ from socsci210.train.data import Examples, Order, assert_no_held_out, collate, t
 from socsci210.train.loop import learning_rate, train
 from socsci210.train.nano import train_tokenizer
 from socsci210.train.objective import answer_loss
+from socsci210.train.per_split import train_per_split
 from tests.tiny import tiny_model, tiny_tokenizer
 from tests.tiny_dataset import write_tiny_dataset
 
@@ -353,3 +354,15 @@ def test_command_line_beats_file_beats_default(tmp_path: Path) -> None:
 def test_the_shipped_configuration_is_valid() -> None:
     path = Path(__file__).parent.parent / "train" / "configs" / "nano.yaml"
     assert read_config(path).config.nano is not None
+
+
+def test_one_model_per_split_shares_the_time_and_sees_no_held_out_row(dataset: Path, tmp_path: Path) -> None:
+    configs = ["unseen_conditions", "unseen_participants"]
+    given = settings(dataset, tmp_path / "x", max_steps=5, max_minutes=3.0)
+    models = train_per_split(given, configs, output=tmp_path / "models", say=lambda text: None)
+    assert models == {config: tmp_path / "models" / config for config in configs}
+    for config, path in models.items():
+        record = json.loads((path / "run_record.json").read_text())
+        assert record["train_on"] == [config] and record["steps"] == 2
+        assert record["settings"]["max_minutes"] == 1.5
+        assert record["rows_trained"] == DatasetFolder(dataset).rows(config, "train").num_rows

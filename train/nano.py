@@ -1,11 +1,12 @@
 """A small Qwen2-architecture model with random weights, and a tokenizer trained on the spot: what the demo trains.
 
-The tokenizer sees training texts only. Sentences that open every prompt, and the lines of personas that recur, become single tokens beside
-the learned ones: a persona is then some twenty tokens long instead of a hundred and fifty.
+The tokenizer sees training texts only. Sentences that stand in every prompt, and the lines of personas and the answer formats that recur,
+become single tokens beside the learned ones: a prompt is then some eighty tokens long instead of three hundred.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
@@ -30,7 +31,8 @@ def train_tokenizer(personas: Sequence[str], stimuli: Sequence[str], config: Nan
 
     tokenizer = Qwen2Tokenizer().train_new_from_iterator([*stimuli, *personas[:200]], vocab_size=config.vocab_size, show_progress=False)
     tokenizer.add_special_tokens({"eos_token": END, "pad_token": PAD, "additional_special_tokens": [START]})
-    tokenizer.add_tokens([*ROLES, SYSTEM_PROMPT, INSTRUCTION, INSTRUCTION_AFTER, *_persona_lines(personas)])
+    fixed = [*ROLES, SYSTEM_PROMPT, INSTRUCTION, INSTRUCTION_AFTER, PERSONA_HEADER]
+    tokenizer.add_tokens([*fixed, *_persona_lines(personas), *_answer_formats(stimuli)])
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.model_max_length = config.context
     return tokenizer
@@ -43,7 +45,13 @@ def _persona_lines(personas: Sequence[str]) -> list[str]:
     for text in personas:
         for line in text.split("\n")[1:]:
             counts[next((start for start in numeric if line.startswith(start)), line)] += 1
-    return [PERSONA_HEADER, *("\n" + line for line, n in sorted(counts.items()) if n >= RECURS)]
+    return ["\n" + line for line, n in sorted(counts.items()) if n >= RECURS]
+
+
+def _answer_formats(stimuli: Sequence[str]) -> list[str]:
+    """The sentences that tell how to answer, where they recur: from `Only return` to the end of the stimulus."""
+    counts = Counter(found.group() for text in stimuli if (found := re.search(r" Only return [^.]*\.\"?$", text)))
+    return [sentence for sentence, n in sorted(counts.items()) if n >= RECURS]
 
 
 def make_model(tokenizer: Any, config: NanoConfig, seed: int) -> Any:
