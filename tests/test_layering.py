@@ -38,11 +38,11 @@ ABOVE = {  # layer -> what it may import besides the base
 }
 LAYER = {
     "child": "files", "confinement": "files", "readers": "files", "expressions": "files", "sql_rules": "files",
-    "study_file": "study_files", "study_checks": "study_files", "study_yaml": "study_files", "registry": "study_files", "texts": "study_files",
-    "crosswalks": "study_files", "new_study": "study_files", "study_schema": "study_files", "loaders": "study_files",
+    "study_file": "study_files", "study_checks": "study_files", "study_yaml": "study_files", "registry": "study_files",
+    "texts": "study_files", "crosswalks": "study_files", "new_study": "study_files", "study_schema": "study_files", "loaders": "study_files",
     "simulated": "deposits",
     "stimuli": "stimuli", "extract": "build", "build": "build",
-    "dataset_folder": "dataset", "row_texts": "prompts", "splits": "splits", "load": "loading", "loading": "loading", "alias": "loading",
+    "dataset_folder": "dataset", "row_texts": "prompts", "language_model": "prompts", "splits": "splits", "load": "loading", "loading": "loading", "alias": "loading",
     "prompts": "prompts", "train": "train", "predict": "predict",
     "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores", "report": "report", "cards": "cards",
     "cli": "commands", "demo": "commands", "__init__": "commands",

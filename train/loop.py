@@ -97,7 +97,7 @@ def _model(config: TrainConfig, rows: Any) -> tuple[Any, Any]:
 
         tokenizer = train_tokenizer(*distinct_texts(rows), config.nano)
         return make_model(tokenizer, config.nano, config.seed), tokenizer
-    from socsci210.predict.transformer import load_model
+    from socsci210.language_model import load_model
 
     model, tokenizer = load_model(str(config.model), device="cpu")  # accelerate moves it
     return model.train(), tokenizer

@@ -140,10 +140,11 @@ def _training(model: str | None) -> dict[str, Any] | None:
 
 
 def _model(model: str, template: str, batch_size: int, rows: pa.Table, folder: DatasetFolder) -> tuple[Predictor, str]:
+    from ..language_model import load_model
     from ..prompts import PromptEncoder
     from ..row_texts import row_texts
     from .exact import ExactAnswers
-    from .transformer import load_model, model_predictor, revision
+    from .transformer import model_predictor, revision
 
     loaded, tokenizer = load_model(model)
     encoder = PromptEncoder(tokenizer, template)

@@ -11,33 +11,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
-
-from ..errors import DatasetError
 from ..prompts import PromptEncoder
 from ..row_texts import RowTexts
 from .exact import ExactAnswers, normalise
 
 _EDGE: Final = 1 << 20
-
-
-def load_model(model: str, device: str | None = None) -> tuple[Any, Any]:
-    """(model, tokenizer) of a folder or Hub id, ready for evaluation: float32 on a CPU, the stored precision on a GPU.
-
-    Raises:
-        DatasetError: there is no such model.
-    """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32 if device == "cpu" else "auto")
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"no causal language model loads ({error})", where=model, expected="a model folder or a Hub id", fix="check --model"
-        ) from error
-    return loaded.to(device).eval(), tokenizer
 
 
 def revision(model: str, loaded: Any) -> str:
