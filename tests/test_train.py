@@ -120,7 +120,7 @@ def test_loss_is_the_cross_entropy_of_the_answer_tokens(examples: Examples) -> N
         prompt, answer = examples.prompt(row), examples.answer(row)
         log = torch.log_softmax(model(torch.tensor([[*prompt, *answer]])).logits[0], dim=-1).detach()
         expected -= sum(float(log[len(prompt) + k - 1, token]) for k, token in enumerate(answer))
-    assert float(answer_loss(model, collate(examples, [[row] for row in picked], pad=0))) == pytest.approx(expected, rel=1e-5)
+    assert float(answer_loss(model, collate(examples, [[row] for row in picked], pad=0)).detach()) == pytest.approx(expected, rel=1e-5)
 
 
 def test_shared_beginnings_change_neither_loss_nor_gradients(examples: Examples) -> None:

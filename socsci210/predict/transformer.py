@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
 from ..prompts import PromptEncoder
 from ..row_texts import RowTexts
 from .exact import ExactAnswers, normalise
