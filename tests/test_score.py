@@ -109,6 +109,15 @@ def test_a_control_scored_as_a_run_equals_the_control_beside_it(by_hand: Path, t
             assert one.decoding == "none: the whole distribution"
 
 
+def test_all_rows_have_no_training_side_and_so_no_controls(by_hand: Path, tmp_path: Path) -> None:
+    path = predict(engine="uniform", dataset=by_hand, config="all", out=tmp_path / "all.parquet")
+    run = score([path], by_hand).runs[0]
+    assert run.coverage.rows_predicted == run.coverage.rows_in_split == len(hand_rows())
+    assert run.stated is not None
+    assert (run.stated.train_lookup, run.stated.pooled_oracle) == (None, None)
+    assert run.stated.W.point == pytest.approx(run.stated.chance)
+
+
 def test_the_true_distribution_scores_the_noise_floor(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     truth = rng.dirichlet(np.ones(3), (12, 4))

@@ -46,12 +46,12 @@ class Split:
 
 
 def read_split(folder: DatasetFolder, config: str, split: str) -> Split:
-    """All rows of one split of a dataset.
+    """All rows of one split of a dataset; config `all` has only one, whatever it is called.
 
     Raises:
         DatasetError: unknown config or split.
     """
-    rows = folder.rows(config, split, COLUMNS)
+    rows = folder.rows(config, None if config == "all" else split, COLUMNS)
     names = pc.unique(rows.column("study_id").cast(pa.string())).sort()
     study = pc.index_in(rows.column("study_id").cast(pa.string()), names).to_numpy().astype(np.int64)
     keys, index = row_scales(rows, folder)
