@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 import torch
+import yaml
 
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import PromptEncoder, persona, template_hash
@@ -204,6 +208,31 @@ def test_accumulation_equals_one_large_batch(dataset: Path, tmp_path: Path, monk
     small = run(other, tmp_path / "small", batch_size=1, accumulation=8)
     large = run(other, tmp_path / "large", batch_size=8, accumulation=1)
     assert largest_difference(small, large) < 2e-5
+
+
+def test_two_processes_equal_accumulation(dataset: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    # 96 rows in batches of 9: the last step has one batch for two processes.
+    given = settings(dataset, tmp_path / "one", train_on=["unseen_studies"], batch_size=9, max_steps=7)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(given))
+    train(read_config(tmp_path / "run.yaml", ["--accumulation", "2"]), say=lambda text: None)
+    command = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
+    launched = subprocess.run(
+        [sys.executable, *command, "-m", "socsci210.train", str(tmp_path / "run.yaml"), "--output", str(tmp_path / "two")],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert launched.returncode == 0, launched.stderr
+    assert launched.stdout.split() == [str(tmp_path / "two")]
+    single, double = (json.loads((tmp_path / name / "run_record.json").read_text()) for name in ("one", "two"))
+    assert (single["processes"], double["processes"]) == (1, 2)
+    assert single["rows_seen"] == double["rows_seen"] and single["epochs"] == double["epochs"] == 1
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    assert largest_difference(one, two) < 1e-5
 
 
 def test_resumed_run_equals_a_straight_one(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,13 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments else 2
     try:
         resolved = read_config(Path(arguments[0]), arguments[1:])
+        from accelerate import PartialState
+
         from .loop import train
 
-        print(train(resolved))
+        output = train(resolved)
+        if PartialState().is_main_process:
+            print(output)
     except SocSciError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
