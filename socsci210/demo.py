@@ -1,4 +1,4 @@
-"""The whole path in one call: deposits -> dataset -> trained model -> exact predictions -> scores -> report."""
+"""The whole path in one call: deposits -> dataset -> trained models -> exact predictions -> scores -> report."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What a demo leaves: the page, the figures of `summary.json`, and the dataset and model folders."""
+    """What a demo leaves: the page, the figures of `summary.json`, and the dataset and model folders (one model per split)."""
 
     report: Path
     summary: dict[str, dict[str, float | None]]
     dataset: Path
-    model: Path
+    models: dict[str, Path]
     results: list[Path]
 
     @property
@@ -69,9 +69,9 @@ def run_demo(
     _empty(out)
     dataset = _dataset(out, deposits, extra_studies, seed, say)
     configs = _complete_configs(dataset)
-    model = _train(out, dataset, configs, seed, overrides or {}, say)
-    results = [_scored(out, dataset, model, config, seed, say) for config in configs]
-    return _reported(out, dataset, model, results, say)
+    models = _train(out, dataset, configs, seed, overrides or {}, say)
+    results = [_scored(out, dataset, model, config, seed, say) for config, model in models.items()]
+    return _reported(out, dataset, models, results, say)
 
 
 def _empty(out: Path) -> None:
@@ -113,16 +113,16 @@ def _complete_configs(dataset: Path) -> list[str]:
     return [config for config in SPLIT_CONFIGS if all(folder.files(config, split) for split in (SPLITS[0], SPLITS[-1]))]
 
 
-def _train(out: Path, dataset: Path, configs: list[str], seed: int, overrides: Mapping[str, Any], say: Say) -> Path:
-    from socsci210.train.config import read_config, resolve
-    from socsci210.train.loop import train
+def _train(out: Path, dataset: Path, configs: list[str], seed: int, overrides: Mapping[str, Any], say: Say) -> dict[str, Path]:
+    from socsci210.train.config import read_config
+    from socsci210.train.per_split import train_per_split
 
     with as_file(files("socsci210.train") / "configs" / "nano.yaml") as path:
         given = read_config(path).config.model_dump()
-    settings = {**given, "dataset": str(dataset), "output": str(out / "model"), "train_on": configs, "seed": seed, **overrides}
-    limit = f", for at most {settings['max_minutes']:g} minutes" if settings["max_minutes"] else ""
-    say(f"Training a small model on rows that stand on the train side of {', '.join(configs)}{limit}")
-    return Path(train(resolve(settings, where="demo")))
+    settings = {**given, "dataset": str(dataset), "seed": seed, **overrides}
+    limit = f", at most {settings['max_minutes']:g} minutes in all" if settings["max_minutes"] else ""
+    say(f"Training {len(configs)} small models from random weights{limit}")
+    return train_per_split(settings, configs, output=out / "models", say=say)
 
 
 def _scored(out: Path, dataset: Path, model: Path, config: str, seed: int, say: Say) -> Path:
@@ -138,7 +138,7 @@ def _scored(out: Path, dataset: Path, model: Path, config: str, seed: int, say: 
     return target
 
 
-def _reported(out: Path, dataset: Path, model: Path, results: list[Path], say: Say) -> DemoResult:
+def _reported(out: Path, dataset: Path, models: dict[str, Path], results: list[Path], say: Say) -> DemoResult:
     from .report import report
     from .results import Results
     from .score import summary
@@ -149,4 +149,4 @@ def _reported(out: Path, dataset: Path, model: Path, results: list[Path], say: S
     draft.replace(out / _MARK)
     page = report(results, out / "report.html")
     say(f"Figures: {out / _MARK}. Report: {page}")
-    return DemoResult(report=page, summary=figures, dataset=dataset, model=model, results=results)
+    return DemoResult(report=page, summary=figures, dataset=dataset, models=models, results=results)
