@@ -387,11 +387,13 @@ def test_the_shipped_configuration_is_valid() -> None:
 
 def test_one_model_per_split_shares_the_time_and_sees_no_held_out_row(dataset: Path, tmp_path: Path) -> None:
     configs = ["unseen_conditions", "unseen_participants"]
-    given = settings(dataset, tmp_path / "x", max_steps=5, max_minutes=3.0)
-    models = train_per_split(given, configs, output=tmp_path / "models", say=lambda text: None)
-    assert models == {config: tmp_path / "models" / config for config in configs}
+    given = settings(dataset, tmp_path / "x", max_steps=2, max_minutes=3.0)
+    models = train_per_split(given, [*configs, "unseen_outcomes"], output=tmp_path / "models", say=lambda text: None)
+    assert models == {config: tmp_path / "models" / config for config in [*configs, "unseen_outcomes"]}
     for config, path in models.items():
         record = json.loads((path / "run_record.json").read_text())
         assert record["train_on"] == [config] and record["steps"] == 2
-        assert record["settings"]["max_minutes"] == 1.5
+        assert record["settings"]["max_minutes"] == 1.5  # two at a time, so three models take two rounds
         assert record["rows_trained"] == DatasetFolder(dataset).rows(config, "train").num_rows
+    with pytest.raises(TrainError, match=r"model of unseen_conditions: .*the output exists already"):
+        train_per_split(given, configs, output=tmp_path / "models", say=lambda text: None)

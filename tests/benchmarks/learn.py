@@ -74,7 +74,7 @@ def show(found: list[dict[str, Any]], seeds: tuple[int, ...]) -> None:
     for seed, one in zip(seeds, found, strict=True):
         print(
             f"seed {seed}: condition sensitivity r {one['r']:.2f}, p {one['p']:.4f}; "
-            f"training {one['training']:.0f} s, all {one['seconds']:.0f} s"
+            f"training {one['training']:.0f} s over all models, two at a time; everything {one['seconds']:.0f} s"
         )
 
 
