@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .errors import SocSciError
 
@@ -27,9 +28,9 @@ OVERLAPS = {
     "rows": "rows",
     "rows_left_out": "left out",
     "texts": "texts",
-    "texts_in_train": "in train",
+    "texts_in_train": "texts in train",
     "people": "people",
-    "people_in_train": "in train",
+    "people_in_train": "people in train",
 }
 StudiesDir = Annotated[list[Path] | None, typer.Option("--studies", help="Folder of further study folders; may be given more than once.")]
 DatasetDir = Annotated[Path, typer.Option(help="Dataset folder.")]
@@ -41,9 +42,11 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title
     table = Table(title=title or None, title_justify="left")
     for key, heading in columns.items():
         numeric = all(isinstance(row.get(key), int | float | None) and not isinstance(row.get(key), bool) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or key == next(iter(columns)))
+        # Figures are never cut: a narrow terminal (or a pipe, 80 wide) folds words instead.
+        width = max([len(heading.split()[0]), *(len(_cell(row.get(key))) for row in rows)], default=1) if numeric else 1
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold", min_width=width)
     for row in rows:
-        table.add_row(*(_cell(row.get(key)) for key in columns))
+        table.add_row(*(Text(_cell(row.get(key))) for key in columns))
     (on or Console()).print(table)
 
 
@@ -144,9 +147,9 @@ def build(
 
 
 def _finish_build(failed: Mapping[str, str], built: Iterable[str]) -> None:
-    console.print(f"built: {', '.join(built) or 'nothing'}")
+    console.print(f"built: {', '.join(built) or 'nothing'}", markup=False, highlight=False)
     for study, message in failed.items():
-        console.print(f"left out: {study}", style="bold red")
+        console.print(f"left out: {study}", style="bold red", markup=False, highlight=False)
         console.print(message, markup=False, highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
@@ -156,7 +159,9 @@ def _finish_build(failed: Mapping[str, str], built: Iterable[str]) -> None:
 def simulate_deposits(
     out: Annotated[Path, typer.Option(help="Folder to write one folder per deposit to.")],
     seed: int = 0,
-    people: Annotated[int, typer.Option(min=2, help="People per study.")] = 600,
+    people: Annotated[
+        int, typer.Option(min=200, help="People per study; fewer cannot fill the arms in the shares that the designs state.")
+    ] = 600,
 ) -> None:
     """Write the raw deposits of the simulated studies, with the truth beside them."""
     from .simulated import World, write_deposits
@@ -168,9 +173,9 @@ def simulate_deposits(
 @app.command()
 def blocks(document: Path, as_json: AsJson = False) -> None:
     """Show a document cut into blocks, with the ids that study files quote."""
-    from .readers import read_document
+    from .blocks import blocks_of
 
-    rows = [{"id": b.id, "kind": b.kind, "text": b.text} for b in read_document(document).blocks]
+    rows = blocks_of(document)
     if as_json:
         _dump(rows)
     else:

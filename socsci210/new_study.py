@@ -12,6 +12,7 @@ from .registry import STUDY_FILE, check_id, loaders_folder
 
 TEMPLATE: Final = "_template"
 _ID_LINE: Final = "id: template\n"
+_FAMILY: Final = "family: template "
 _SCHEMA_LINE: Final = "$schema=../study.schema.json\n"
 
 
@@ -36,6 +37,7 @@ def new_study(study_id: str, folder: Path) -> Path:
         copy = Path(temporary) / study_id
         shutil.copytree(loaders / TEMPLATE, copy)
         text = (copy / STUDY_FILE).read_text(encoding="utf-8").replace(_ID_LINE, f"id: {study_id}\n", 1)
+        text = text.replace(_FAMILY, f"family: {study_id.lower()} ", 1)  # a shared family would hold strangers together in the splits
         if folder.resolve() != loaders.resolve():  # elsewhere the editor finds the schema where the package is installed
             text = text.replace(_SCHEMA_LINE, f"$schema={(loaders / 'study.schema.json').as_posix()}\n", 1)
         (copy / STUDY_FILE).write_text(text, encoding="utf-8")

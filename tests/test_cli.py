@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from socsci210.cli import main
+from socsci210.cli import main, show
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
@@ -52,6 +52,7 @@ def test_a_broken_study_is_listed_and_fails_the_command(command, tmp_path: Path)
 def test_new_study_is_found_under_its_id(command, tmp_path: Path) -> None:
     code, out, _ = command("new-study", "lab_study", "--in", tmp_path)
     assert (code, out.strip()) == (0, str(tmp_path / "lab_study" / "study.yaml"))
+    assert "family: lab_study" in (tmp_path / "lab_study" / "study.yaml").read_text(encoding="utf-8")
     _, out, _ = command("studies", "--json", "--studies", tmp_path)
     assert "lab_study" in {study["id"] for study in json.loads(out)}
 
@@ -77,6 +78,25 @@ def test_blocks_prints_the_ids_to_quote(command, tmp_path: Path) -> None:
     code, out, _ = command("blocks", document, "--json")
     assert code == 0
     assert {block["id"]: block["text"] for block in json.loads(out)}["2"] == "Q1. How warm is it?"
+
+
+def test_text_of_a_document_is_shown_as_it_is(command, tmp_path: Path) -> None:
+    document = tmp_path / "questionnaire.txt"
+    document.write_text("Hello [insert name] [/b] [show if cond=1] words\n", encoding="utf-8")
+    code, out, _ = command("blocks", document)
+    assert code == 0
+    assert "Hello [insert name] [/b] [show if cond=1] words" in out
+    code, _, err = command("build", "[/red]", "--deposits", tmp_path, "--out", tmp_path / "dataset")
+    assert code == 1
+    assert "[/red]" in err and "Traceback" not in err
+
+
+def test_figures_are_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    show(
+        [{"side": "unseen_participants test", **{f"n{i}": 123456 for i in range(9)}}],
+        {"side": "side", **{f"n{i}": f"n{i}" for i in range(9)}},
+    )
+    assert capsys.readouterr().out.count("123,456") == 9
 
 
 def test_from_deposits_to_a_page_with_a_control(command, tmp_path: Path, simulated_deposits: Path) -> None:

@@ -37,7 +37,7 @@ ABOVE = {  # layer -> what it may import besides the base
     "commands": None,  # the command line and the demo call everything
 }
 LAYER = {
-    "child": "files", "confinement": "files", "readers": "files", "expressions": "files", "sql_rules": "files",
+    "blocks": "files", "child": "files", "confinement": "files", "readers": "files", "expressions": "files", "sql_rules": "files",
     "study_file": "study_files", "study_checks": "study_files", "study_yaml": "study_files", "registry": "study_files",
     "texts": "study_files", "crosswalks": "study_files", "new_study": "study_files", "study_schema": "study_files",
     "loaders": "study_files",
