@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, Final
 
 from ..results import Results, Run, Score, StudyScore
 from .charts import Mark
 from .words import HELD_OUT, WORDS, number, percent
+
+MANY: Final = 3  # more models than this are counted, not named, in the lead
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,12 @@ def page_of(results: Sequence[Results]) -> dict[str, Any]:
     studies = {study: title for one in results for study, title in one.dataset.studies.items()}
     sources = {study: url for one in results for study, url in one.dataset.sources.items() if url.startswith(("https://", "http://"))}
     simulated = max((one.dataset.n_simulated for one in results), default=0)
-    models = list(dict.fromkeys(run.model or run.engine for run in runs))
+    models = list(dict.fromkeys(map(_short_name, runs)))
+    sides = Counter((run.config, run.split) for run in runs)
     end = 1.05 * max([max(run.stated.chance, run.stated.W.point) for run in runs if run.stated], default=1.0)
     return {
-        "models": models,
-        "blocks": [_block(i, run, len(models) > 1) for i, run in enumerate(runs)],
+        "models": ", ".join(models) if len(models) <= MANY else f"{len(models)} models",
+        "blocks": [_block(i, run, sides[run.config, run.split] > 1) for i, run in enumerate(runs)],
         "conventions": [
             ("stated", "Positions on the scale as the question states it. The primary convention."),
             (
@@ -55,6 +60,11 @@ def page_of(results: Sequence[Results]) -> dict[str, Any]:
     }
 
 
+def _short_name(run: Run) -> str:
+    """What a heading calls a model: the last part of its folder or Hub id (the whole is told under what was run)."""
+    return PurePosixPath(run.model).name if run.model else run.engine
+
+
 def _block(index: int, run: Run, several: bool) -> dict[str, Any]:
     """One run: its names, its marks and its verdicts."""
     name = WORDS.get(run.config, run.config)
@@ -62,7 +72,7 @@ def _block(index: int, run: Run, several: bool) -> dict[str, Any]:
     return {
         "id": f"run-{index}",
         "run": run,
-        "name": f"{name}{side} · {run.model or run.engine}" if several else f"{name}{side}",
+        "name": f"{name}{side} · {_short_name(run)}" if several else f"{name}{side}",
         "held_out": HELD_OUT.get(run.config, run.config),
         "marks": _marks(run.stated) if run.stated else [],
         "verdicts": _verdicts(run),
