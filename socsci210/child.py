@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NoReturn
 
 from . import errors
-from .errors import SocSciError
+from .errors import DatasetError, SocSciError
 
 _BOOT: Final = (
     "import json, sys; request = json.load(sys.stdin); sys.path[:] = request['path']; from socsci210.child import main; main(request)"
@@ -43,6 +43,7 @@ _ENVIRONMENT: Final = {
 }
 _KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TZ")
 _MAX_ANSWER: Final = 256 << 20
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 def run_child(
@@ -85,6 +86,7 @@ def _call(task: str, payload: dict[str, Any], *, out: Path, seconds: float, memo
             cwd=out,
             start_new_session=True,
         )
+        _running.add(process)
         try:
             process.communicate(json.dumps(request).encode(), timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -96,7 +98,16 @@ def _call(task: str, payload: dict[str, Any], *, out: Path, seconds: float, memo
             ) from None
         finally:
             _kill(process)
+            _running.discard(process)
         return _answer(task, process.returncode, _tail(stdout, _MAX_ANSWER), _tail(stderr, 4000), limits)
+
+
+def end_children() -> None:
+    """End every isolated process that runs now: its `run_child`, in another thread, then raises."""
+    for process in tuple(_running):
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -131,7 +142,15 @@ def _answer(task: str, code: int, stdout: str, stderr: str, limits: dict[str, An
             where=task,
             fix="check that the input is not damaged or crafted, or allow more",
         )
-    raise RuntimeError(f"{task} failed in its isolated process:\n{answer['traceback']}")
+    if answer["errno"] in (errno.ENOSPC, errno.EDQUOT):
+        raise DatasetError(
+            f"the isolated process could not write its answer ({os.strerror(answer['errno'])})",
+            where=task,
+            expected="enough free space",
+            fix="free some space, and run the same command again",
+        )
+    traceback = answer["traceback"].strip()
+    raise RuntimeError(f"{task} failed in its isolated process: {traceback.splitlines()[-1]}\n{traceback}")
 
 
 def _rebuilt(name: str, fields: dict[str, Any], message: str) -> SocSciError:

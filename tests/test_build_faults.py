@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from socsci210.build import build
+import socsci210.build
+from socsci210.build import build, validate
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.errors import DatasetError, ExpressionError, GateError, ReadError, SocSciError, StudyFileError
 from socsci210.registry import Registry
@@ -338,6 +343,143 @@ def test_something_else_at_the_target_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"out: it exists and is not a dataset folder"):
         made.build(tmp_path / "out")
     assert (tmp_path / "out" / "thesis.docx").read_text() == "years of work"
+
+
+def test_an_unforeseen_error_costs_one_study_and_not_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = two(tmp_path)
+    original = socsci210.build.make_study
+
+    def stumbles(study: str, **options: Any) -> str:
+        if study == "toy_a":
+            raise KeyError("a\nkey " + "x" * 300)
+        return original(study, **options)
+
+    monkeypatch.setattr("socsci210.build.make_study", stumbles)
+    report = build(["toy_a", "toy_b"], deposits=tmp_path / "deposits", out=tmp_path / "out", registry=registry)
+    assert report.built == ("toy_b",) and list(report.failed) == ["toy_a"]
+    message = report.failed["toy_a"]
+    assert message.startswith("internal error while reading study toy_a (KeyError: ") and "x" * 180 in message and "x" * 200 not in message
+    assert message.endswith("Fix: please report this with the study file")
+    assert DatasetFolder(tmp_path / "out").manifest["left_out"] == {"toy_a": "an internal error of this package"}
+
+
+def test_a_full_memory_is_no_fault_of_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> str:
+        raise MemoryError
+
+    registry = two(tmp_path)
+    monkeypatch.setattr("socsci210.build.make_study", full)
+    with pytest.raises(MemoryError):
+        build(["toy_a"], deposits=tmp_path / "deposits", out=tmp_path / "out", registry=registry)
+
+
+def test_the_progress_bar_takes_names_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr("socsci210.build.Console", lambda **_: Console(file=shown, force_terminal=True, width=100))
+    report = build(["[/red]"], deposits=tmp_path, out=tmp_path / "out", registry=Registry())
+    assert list(report.failed) == ["[/red]"] and "read [/red]" in shown.getvalue()
+
+
+# --- what is kept between builds -----------------------------------------------------------------------------------------------------
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-40])
+
+
+@pytest.mark.parametrize("harm", [_cut, Path.unlink, lambda file: file.write_bytes(b"")], ids=["cut", "deleted", "empty"])
+@pytest.mark.parametrize("name", ["rows", "cells"])
+def test_a_damaged_entry_of_the_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, harm: Any) -> None:
+    read_here(monkeypatch)
+    made = toy(tmp_path)
+    made.build(tmp_path / "out", cache=tmp_path / "cache")
+    before = contents(tmp_path / "cache")
+    harm(next((tmp_path / "cache").glob(f"*/{name}.arrow")))
+    made.build(tmp_path / "again", cache=tmp_path / "cache")
+    assert contents(tmp_path / "cache") == before
+    assert contents(tmp_path / "again") == contents(tmp_path / "out")
+
+
+def test_an_entry_that_vanishes_meanwhile_is_not_called_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_here(monkeypatch)
+
+    def vanish(done: int, total: int, what: str) -> None:
+        if done == 1:
+            shutil.rmtree(next((tmp_path / "cache").iterdir()))
+
+    with pytest.raises(DatasetError, match=r"(?s)\.arrow: what was kept of a study does not read.*made again"):
+        toy(tmp_path).build(tmp_path / "out", cache=tmp_path / "cache", progress=vanish)
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+import socsci210.extract
+from socsci210.build import build
+from socsci210.registry import Registry
+folder = Path(sys.argv[1])
+
+def slow(task, payload, *, out, **limits):
+    (out / "table.arrow").write_text("raw rows")
+    print("reading", flush=True)
+    return socsci210.child._call("slow_tasks:sleeps", payload, out=out, seconds=60, memory_gb=4, write_gb=1)
+
+socsci210.extract.run_child = slow
+build(["toy_a", "toy_b"], deposits=folder / "deposits", out=folder / "out", registry=Registry([folder / "studies"]), cache=folder / "cache")
+"""
+
+
+def _ended(folder: Path, number: signal.Signals) -> int:
+    """Start a build, end it with a signal while it reads a deposit, and give its exit status."""
+    (folder / "slow_tasks.py").write_text("import time\n\n\ndef sleeps(payload):\n    time.sleep(50)\n")
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    with subprocess.Popen([sys.executable, "-c", SLOW, str(folder)], stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"reading\n"
+        time.sleep(0.3)
+        process.send_signal(number)
+        return process.wait(timeout=20)
+
+
+def _raw(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.arrow") if path.read_bytes() == b"raw rows"]
+
+
+def test_a_build_told_to_end_removes_what_it_had_begun(tmp_path: Path) -> None:
+    two(tmp_path)
+    assert _ended(tmp_path, signal.SIGTERM) == 128 + signal.SIGTERM
+    assert _raw(tmp_path) == [] and list(tmp_path.glob(".*")) == [] and not (tmp_path / "out").exists()
+
+
+def test_a_killed_build_leaves_no_raw_rows_in_the_cache_and_the_next_one_sweeps(tmp_path: Path) -> None:
+    registry = two(tmp_path)
+    assert _ended(tmp_path, signal.SIGKILL) == -signal.SIGKILL
+    assert len(_raw(tmp_path)) == 1 and not list(tmp_path.glob("cache/**/*.arrow"))
+    build(["toy_a", "toy_b"], deposits=tmp_path / "deposits", out=tmp_path / "out", registry=registry, cache=tmp_path / "cache")
+    assert _raw(tmp_path) == [] and list(tmp_path.glob(".*")) == []
+
+
+def test_half_written_entries_of_dead_processes_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_here(monkeypatch)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    prefix = socsci210.build.cache._PARTIAL  # type: ignore[attr-defined]
+    dead, alive = (tmp_path / "cache" / f"{prefix}{process}-x" for process in (ended.pid, os.getppid()))
+    for folder in (dead, alive):
+        folder.mkdir(parents=True)
+    toy(tmp_path).build(tmp_path / "out", cache=tmp_path / "cache")
+    assert not dead.exists() and alive.exists()
+
+
+def test_validating_sweeps_what_a_killed_run_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_here(monkeypatch)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    place = tmp_path / "tmp"
+    (place / f"socsci210-validate-{ended.pid}-x").mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    made = toy(tmp_path)
+    assert validate(["toy"], deposits=made.deposits, registry=made.registry).built == ("toy",)
+    assert list(place.iterdir()) == []
 
 
 # --- reading a folder ----------------------------------------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from socsci210 import child
-from socsci210.errors import ExpressionError, GateError, ReadError, SocSciError
+from socsci210.errors import DatasetError, ExpressionError, GateError, ReadError, SocSciError
 
 TASKS = """
 import os, sys
@@ -27,6 +28,7 @@ def prints(payload): os.write(1, b"noise"); print("more noise"); return {"clean"
 def refused(payload): raise errors.ReadError("a", where="b", expected="c", fix="d")
 def gate(payload): raise errors.GateError("arms", "too few")
 def bug(payload): return {"x": 1 / 0}
+def full(payload): raise OSError(28, "a message")
 def hangs(payload):
     while True: pass
 def eats(payload): return {"n": len(bytearray(3 << 30))}
@@ -127,8 +129,25 @@ def test_its_own_errors_come_back_whole(call: Any) -> None:
 
 
 def test_a_bug_shows_its_traceback(call: Any) -> None:
-    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+    with pytest.raises(RuntimeError, match=r"bug failed in its isolated process: ZeroDivisionError: .*\nTraceback"):
         call("bug")
+
+
+def test_a_full_disk_is_named(call: Any) -> None:
+    with pytest.raises(DatasetError, match=r"(?s)could not write its answer \(No space left on device\).*free some space"):
+        call("full")
+
+
+def test_all_children_can_be_ended(call: Any) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        begun = time.perf_counter()
+        waiting = pool.submit(call, "hangs")
+        while not waiting.done():
+            child.end_children()
+            time.sleep(0.05)
+        assert time.perf_counter() - begun < 10
+    with pytest.raises(SocSciError, match="was ended by SIGKILL"):
+        waiting.result()
 
 
 def test_time_limit(call: Any) -> None:

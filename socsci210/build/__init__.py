@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,9 +20,11 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ..child import end_children
 from ..dataset_folder import MANIFEST, disk_errors
 from ..errors import DatasetError, ExpressionError, GateError, ReadError, SocSciError, StudyFileError
 from ..registry import Registry
+from .leftovers import sweep
 from .one import make_study
 from .write import Entry, write_dataset
 
@@ -29,10 +34,23 @@ Step = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, what was done)."""
 
 
+class _InternalError(SocSciError):
+    """An error that no check of ours foresaw, while one study was read."""
+
+    def __init__(self, study: str, error: Exception) -> None:
+        message = " ".join(str(error).split())
+        super().__init__(
+            f"internal error while reading study {study} ({type(error).__name__}: {message[:200]})",
+            fix="please report this with the study file",
+        )
+        self.__cause__ = error
+
+
 _REASONS: Final[dict[type[SocSciError], str]] = {
     ReadError: "its deposit could not be read",
     StudyFileError: "its study file is not valid or does not fit its deposit",
     ExpressionError: "one of its expressions is not allowed",
+    _InternalError: "an internal error of this package",
 }
 
 
@@ -85,8 +103,8 @@ def build(
     """
     ids = sorted(set(ids))
     _check_target(out)
-    with _progress(progress, 2 * len(ids)) as step, _workshop(out) as (new, scratch):
-        entries, errors = _make_all(ids, deposits, registry, jobs, cache or scratch, step)
+    with _orderly_end(), _progress(progress, 2 * len(ids)) as step, _workshop(out) as (new, scratch):
+        entries, errors = _make_all(ids, deposits, registry, jobs, cache or scratch / "studies", scratch, step)
         failed = {study: str(error) for study, error in errors.items()}
         if not entries:
             return BuildReport(None, (), failed)
@@ -102,29 +120,46 @@ def build(
 def validate(ids: Sequence[str], *, deposits: Path, registry: Registry, jobs: int = 1, progress: Step | None = None) -> BuildReport:
     """Put studies through every gate without writing a dataset."""
     ids = sorted(set(ids))
-    with _progress(progress, len(ids)) as step, tempfile.TemporaryDirectory(prefix="socsci210-") as scratch:
-        entries, errors = _make_all(ids, deposits, registry, jobs, Path(scratch), step)
+    prefix = "socsci210-validate-"
+    sweep(Path(tempfile.gettempdir()), prefix)
+    with (
+        _orderly_end(),
+        _progress(progress, len(ids)) as step,
+        tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-") as scratch,
+    ):
+        entries, errors = _make_all(ids, deposits, registry, jobs, Path(scratch) / "studies", Path(scratch), step)
     return BuildReport(None, tuple(entry.study for entry in entries), {study: str(error) for study, error in errors.items()})
 
 
 def _make_all(
-    ids: Sequence[str], deposits: Path, registry: Registry, jobs: int, folder: Path, step: Callable[[str], None]
+    ids: Sequence[str], deposits: Path, registry: Registry, jobs: int, folder: Path, scratch: Path, step: Callable[[str], None]
 ) -> tuple[list[Entry], dict[str, SocSciError]]:
     """Every study that passes, and the errors of the others."""
 
     def make(study: str) -> Entry | SocSciError:
         try:
-            found: Entry | SocSciError = Entry(study, folder, make_study(study, registry=registry, deposits=deposits, folder=folder))
-        except DatasetError:  # a full disk is no fault of the study
+            name = make_study(study, registry=registry, deposits=deposits, folder=folder, scratch=scratch)
+            found: Entry | SocSciError = Entry(study, folder, name)
+        except (DatasetError, MemoryError):  # a full disk or memory is no fault of the study
             raise
         except SocSciError as error:
             found = error
+        except Exception as error:  # one study must not cost the others
+            found = _InternalError(study, error)
         step(f"read {study}")
         return found
 
     # The work is done in child processes and in libraries that let other threads run, so threads are enough.
     with ThreadPoolExecutor(jobs) as pool:
-        found = dict(zip(ids, pool.map(make, ids), strict=True))
+        futures = [pool.submit(make, study) for study in ids]
+        try:
+            found = {study: future.result() for study, future in zip(ids, futures, strict=True)}
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            while not isinstance(error, Exception) and not all(future.done() for future in futures):  # told to end: wait for no child
+                end_children()
+                time.sleep(0.02)
+            raise
     errors = {study: made for study, made in found.items() if isinstance(made, SocSciError)}
     return [made for made in found.values() if isinstance(made, Entry)], errors
 
@@ -158,29 +193,14 @@ def _workshop(out: Path) -> Iterator[tuple[Path, Path]]:
     prefix = f".{out.name}.partial-"
     with disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        for stale in sorted(out.parent.glob(f"{prefix}*")):
-            if not _alive(stale.name.removeprefix(prefix)):
-                shutil.rmtree(stale, ignore_errors=True)
+        sweep(out.parent, prefix)
         folder = out.parent / f"{prefix}{os.getpid()}"
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "new").mkdir(parents=True)
     try:
-        yield folder / "new", folder / "studies"
+        yield folder / "new", folder / "scratch"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(process: str) -> bool:
-    """Whether another process of this number runs."""
-    if not process.isdecimal() or int(process) == os.getpid():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _move(new: Path, out: Path) -> None:
@@ -190,13 +210,31 @@ def _move(new: Path, out: Path) -> None:
 
 
 @contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that work in progress is removed; only where the program has no handler of its own."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the cleaning short
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
 def _progress(given: Step | None, total: int) -> Iterator[Callable[[str], None]]:
     """A function to call after every step."""
     if given is not None:
         done = iter(range(1, total + 1))
         yield lambda what: given(next(done), total, what)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("build", total=total)
         yield partial(_advance, bar, task)

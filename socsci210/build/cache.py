@@ -7,9 +7,11 @@ the libraries that read. It is written beside its place and moved there, so it i
 from __future__ import annotations
 
 import hashlib
+import os
+import platform
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,12 +19,15 @@ from typing import Final
 
 import pyarrow as pa
 
-from ..dataset_folder import file_sha256
+from ..dataset_folder import disk_errors, file_sha256
+from ..errors import DatasetError
 from ..metrics.socsci210 import distances
 from ..registry import loaders_folder
+from .leftovers import sweep
 
 _LIBRARIES: Final = ("pyarrow", "numpy", "duckdb", "pyreadstat", "python-docx", "python-calamine", "pydantic")
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
+_PARTIAL: Final = f".partial-{platform.node()}-"  # a home folder may be shared by machines, whose process numbers mean nothing here
 
 
 def key(study_file: Path, files: Mapping[str, Path]) -> str:
@@ -52,15 +57,30 @@ def code_version() -> str:
     return digest.hexdigest()
 
 
-def has(folder: Path, entry: str) -> bool:
-    """Whether an entry is there."""
-    return (folder / entry).is_dir()
+def has(folder: Path, entry: str, tables: Iterable[str]) -> bool:
+    """Whether an entry is there with all its tables. One that is damaged is removed, so that it is made again.
+
+    Raises:
+        DatasetError: it is damaged and cannot be removed.
+    """
+    if not (folder / entry).is_dir():
+        return False
+    try:
+        for name in tables:
+            load(folder, entry, name).validate()
+    except (DatasetError, pa.ArrowInvalid):
+        with disk_errors(folder):
+            doomed = _partial(folder)
+            (folder / entry).replace(doomed)  # at once: nobody may find it half removed
+            shutil.rmtree(doomed)
+        return False
+    return True
 
 
 def save(folder: Path, entry: str, tables: Mapping[str, pa.Table]) -> None:
     """Write an entry; another process that writes the same one at the same time does no harm."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder, prefix=".partial-"))
+    partial = _partial(folder)
     try:
         for name, table in tables.items():
             with pa.OSFile(str(partial / f"{name}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
@@ -68,13 +88,32 @@ def save(folder: Path, entry: str, tables: Mapping[str, pa.Table]) -> None:
         try:
             partial.replace(folder / entry)
         except OSError:
-            if not has(folder, entry):
+            if not has(folder, entry, tables):
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def load(folder: Path, entry: str, name: str) -> pa.Table:
-    """One table of an entry, mapped from disk, not read into memory."""
-    with pa.memory_map(str(folder / entry / f"{name}.arrow")) as source:
-        return pa.ipc.open_file(source).read_all()
+    """One table of an entry, mapped from disk, not read into memory.
+
+    Raises:
+        DatasetError: it is not there or damaged.
+    """
+    path = folder / entry / f"{name}.arrow"
+    try:
+        with pa.memory_map(str(path)) as source:
+            return pa.ipc.open_file(source).read_all()
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(
+            f"what was kept of a study does not read ({error})",
+            where=str(path),
+            expected="a table as the build wrote it",
+            fix="run the same command again: a damaged entry is made again",
+        ) from None
+
+
+def _partial(folder: Path) -> Path:
+    """A new folder for an entry on its way in or out; those of processes that were killed are removed first."""
+    sweep(folder, _PARTIAL)
+    return Path(tempfile.mkdtemp(dir=folder, prefix=f"{_PARTIAL}{os.getpid()}-"))

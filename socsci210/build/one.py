@@ -10,6 +10,7 @@ import pyarrow as pa
 from ..dataset_folder import disk_errors, file_sha256
 from ..extract import deposit_folder, extract, file_in
 from ..registry import Registry
+from ..schema import TABLES
 from . import cache
 from .gates import Made, check_study
 from .rows import Rows, make_rows, scale_bounds
@@ -17,10 +18,18 @@ from .tables import make_tables
 
 ROWS = "rows"  # name of the row table in an entry; the others are those of schema.TABLES
 TRUNCATED = "text_truncated"
+_TABLES = (ROWS, *(name for name in TABLES if name != "assignments"))
 
 
-def make_study(study_id: str, *, registry: Registry, deposits: Path, folder: Path) -> str:
+def make_study(study_id: str, *, registry: Registry, deposits: Path, folder: Path, scratch: Path) -> str:
     """Put everything of one study into a cache folder, unless it is there.
+
+    Args:
+        study_id: the study.
+        registry: where its study file is found.
+        deposits: folder that holds one folder per deposit.
+        folder: the cache folder.
+        scratch: folder for raw rows on their way, which the caller removes.
 
     Returns:
         The name of its entry.
@@ -36,15 +45,16 @@ def make_study(study_id: str, *, registry: Registry, deposits: Path, folder: Pat
     if (deposit / "MANIFEST.json").is_file():
         files["MANIFEST.json"] = deposit / "MANIFEST.json"
     name = f"{study.id}-{cache.key(study_file, files)[:32]}"
-    if cache.has(folder, name):
+    if cache.has(folder, name, _TABLES):
         return name
+    with disk_errors(scratch):
+        scratch.mkdir(parents=True, exist_ok=True)
+        found = extract(study, deposit, scratch=scratch)
+    rows = make_rows(study, found)
+    tables = make_tables(study, file_sha256(study_file), found, rows)
+    check_study(Made(study, found, rows, tables))
+    flags = [TRUNCATED] if study.text_status == "truncated" else []
     with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        found = extract(study, deposit, scratch=folder)
-        rows = make_rows(study, found)
-        tables = make_tables(study, file_sha256(study_file), found, rows)
-        check_study(Made(study, found, rows, tables))
-        flags = [TRUNCATED] if study.text_status == "truncated" else []
         cache.save(folder, name, {ROWS: _core(rows, flags), **tables})
     return name
 
