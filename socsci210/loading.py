@@ -163,6 +163,8 @@ def _check_names(wish: Wish) -> None:
     if split is not None and split not in splits:
         raise DatasetError(f"config {config!r} has no split {split!r}", expected=", ".join(splits))
     names = [*TABLES[config].names] if config in TABLES else [*ROWS.names, *(["prompt"] if wish.prompts is not None else [])]
+    if wish.columns is not None and not wish.columns:
+        raise DatasetError("columns=[] names no column", expected="name at least one column", fix="leave columns out to get all of them")
     if unknown := [name for name in wish.columns or () if name not in names]:
         fix = "columns=[..., 'prompt'] needs prompts='upstream'" if "prompt" in unknown else "correct columns="
         raise DatasetError(f"config {config!r} has no column {', '.join(unknown)}", expected=", ".join(names), fix=fix)

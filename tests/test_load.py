@@ -323,6 +323,8 @@ def test_strict_drops_held_out_kin_of_trained_studies(tmp_path: Path) -> None:
         ({"config": "unseen_studies", "split": "dev"}, "config 'unseen_studies' has no split 'dev'\n.*train, validation, test"),
         ({"split": "test"}, "config 'all' has no split 'test'\n.*train"),
         ({"columns": ["respons"]}, "config 'all' has no column respons\n.*response"),
+        ({"columns": []}, "columns=\\[\\] names no column\n.*name at least one column"),
+        ({"columns": [], "prompts": "upstream"}, "name at least one column"),
         ({"columns": ["prompt"]}, "no column prompt\n.*\n.*needs prompts='upstream'"),
         ({"studies": ["toy_b", "tox_c"]}, "no study tox_c\n.*toy_c"),
         ({"config": "studies", "clean": True}, "clean with config 'studies'"),

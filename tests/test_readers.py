@@ -296,6 +296,21 @@ def test_workbook_sheets_and_second_header(tmp_path: Path) -> None:
     assert raw.header_texts == {"id": "Who", "q1": "How much?", "mixed": "", "flag": "", "5": ""}
 
 
+def test_rows_count_as_in_the_sheet(tmp_path: Path) -> None:
+    """An empty row in the middle is a row without answers; empty rows at the end are none."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row, cells in ((2, ("id", "q1")), (3, ("Who", "How much?")), (4, (1, 5)), (6, (2, 4))):
+        for column, cell in enumerate(cells, start=1):
+            sheet.cell(row, column, cell)
+    sheet.cell(9, 1).number_format = "0.00"  # a row that only looks like one
+    book.save(tmp_path / "data.xlsx")
+    raw = read_data(tmp_path / "data.xlsx", second_header=True)
+    assert raw.data.to_pydict() == {"id": [1, None, 2], "q1": [5, None, 4]}
+    assert raw.header_texts == {"id": "Who", "q1": "How much?"}
+
+
 def test_parquet_types(tmp_path: Path) -> None:
     table = pa.table(
         {

@@ -127,7 +127,9 @@ def test_formats_without_a_reader(tmp_path: Path, name: str) -> None:
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     refused(tmp_path / "nothing.sav", "there is no such file")
     (tmp_path / "folder.sav").mkdir()
-    refused(tmp_path / "folder.sav", "cannot be read")
+    refused(tmp_path / "folder.sav", "this is a folder, not a regular file")
+    os.mkfifo(tmp_path / "pipe.sav")
+    refused(tmp_path / "pipe.sav", "this is a pipe or a device, not a regular file")
 
 
 # --- empty deposits
@@ -233,6 +235,8 @@ def test_which_member(tmp_path: Path) -> None:
     assert "a.csv, b.csv" in refused(path, "no member was named").found
     refused(path, "fits 2 files", member="*.csv")
     refused(path, "fits 0 files", member="c.csv")
+    for member in ("../a.csv", "/a.csv", "x\\..\\..\\a.csv"):
+        refused(path, "leads out of the archive", member=member)
     assert read_data(path, member="b*").data.to_pydict() == {"id": [2]}
     refused(sav(tmp_path), "no zip archive", member="x")
 

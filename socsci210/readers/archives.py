@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 import io
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -92,6 +93,13 @@ def read_content(
 
 def _bytes_of(path: Path) -> bytes:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
+            raise ReadError(
+                f"this is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a regular file",
+                where=str(path),
+                expected="a file of a deposit",
+                fix="name the file itself",
+            )
         return path.read_bytes()
     except FileNotFoundError:
         raise ReadError("there is no such file", where=str(path), fix="check the name, and that the deposit was fetched") from None
@@ -138,6 +146,13 @@ def _gunzipped(data: bytes, where: str) -> bytes:
 
 
 def _zip_member(data: bytes, member: str | None, where: str) -> tuple[str, bytes]:
+    if member is not None and _leaves(member):
+        raise ReadError(
+            f"member {member!r} leads out of the archive",
+            where=where,
+            expected="a relative name without '..'",
+            fix="set member: to the name as the archive lists it",
+        )
     with _opened(data, where) as archive:
         _check_entries(archive, len(data), where)
         names = [info.filename for info in archive.infolist() if not info.is_dir() and not _is_litter(info.filename)]
@@ -164,12 +179,17 @@ def _opened(data: bytes, where: str) -> zipfile.ZipFile:
         raise ReadError(f"the zip archive is damaged ({error})", where=where, fix="fetch it again") from None
 
 
+def _leaves(name: str) -> bool:
+    """Whether a member's name leads out of its archive."""
+    name = name.replace("\\", "/")
+    return name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:", name) is not None
+
+
 def _check_entries(archive: zipfile.ZipFile, packed: int, where: str) -> None:
     """Refuse names that lead out of the archive, and sizes that no honest archive declares."""
     entries = archive.infolist()
     for entry in entries:
-        name = entry.filename.replace("\\", "/")
-        if name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:", name):
+        if _leaves(entry.filename):
             raise ReadError(
                 f"the archive holds a member named {entry.filename!r}, which leads out of the archive",
                 where=where,

@@ -66,11 +66,22 @@ def _header_blocks(content: Content) -> Iterator[Block]:
 
 def _docx_blocks(content: Content) -> Iterator[Block]:
     import docx  # here, because most commands read no document
+    from docx.opc.part import XmlPart
 
     try:
-        body = docx.Document(io.BytesIO(content.data)).element.body
+        document = docx.Document(io.BytesIO(content.data))
+        body = document.element.body
+        parts = [(str(part.partname), part.element) for part in document.part.package.iter_parts() if isinstance(part, XmlPart)]
     except Exception as error:  # the parser raises errors of many kinds on damaged files
         raise ReadError(f"the Word document is damaged ({error})", where=content.where, fix="fetch it again") from None
+    for name, root in parts:
+        if root.getroottree().docinfo.doctype:  # its entities stand for text that the parser leaves out
+            raise ReadError(
+                f"part {name} carries a document type declaration (DOCTYPE)",
+                where=content.where,
+                expected="a document as a word processor saves it, without DOCTYPE",
+                fix="open it in a word processor and save it anew as .docx, or fetch it from its source again",
+            )
     for number, element in enumerate(_elements(body)):
         if element.tag == f"{_W}p":
             yield Block(str(number), _text(element), "paragraph")

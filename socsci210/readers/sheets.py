@@ -43,14 +43,14 @@ def read_xlsx(data: bytes, where: str, *, sheet: str | None, second_header: bool
             rows = book.get_sheet_by_name(_chosen(book.sheet_names, sheet, where)).to_python()
     except (CalamineError, OSError, ValueError) as error:
         raise ReadError(f"the workbook cannot be read ({error})", where=where, fix="fetch it again, or save it anew as .xlsx") from None
-    filled = [row for row in rows if any(cell != "" for cell in row)]
-    header = [_text(cell) or "" for cell in filled[0]] if filled else []
+    filled = [place for place, row in enumerate(rows) if any(cell != "" for cell in row)]
+    header = [_text(cell) or "" for cell in rows[filled[0]]] if filled else []
     names = check_names(header, where)
     above = 2 if second_header else 1
     if second_header and len(filled) < above:
         raise ReadError("there is no second header row", where=where, fix="set second_header: false")
-    second = {name: _text(cell) or "" for name, cell in zip(names, filled[1], strict=True)} if second_header else {}
-    body = filled[above:]
+    second = {name: _text(cell) or "" for name, cell in zip(names, rows[filled[1]], strict=True)} if second_header else {}
+    body = rows[filled[above - 1] + 1 : filled[-1] + 1]  # an empty row between others stays, so that rows count as in the sheet
     refuse_empty(len(body), where)
     return pa.table({name: _column(cells) for name, cells in zip(names, zip(*body, strict=True), strict=True)}), second
 
