@@ -1,13 +1,23 @@
 """Run one function of the package in an isolated child process.
 
 Files from outside (deposits, documents) are parsed by native libraries, and study files hold SQL. Both run here: without the parent's
-environment, without network, without other processes, and without writing anywhere but in one folder. What holds, in order of strength:
+environment, without network, without other processes, and without writing anywhere but in one folder. What holds, and where:
 
 - resource limits (address space, processor time, size of a written file) and a wall-clock limit enforced by the parent: always;
 - an audit hook in Python that refuses sockets, new processes and writes outside the folder: always;
-- Landlock rules and a network namespace of the child's own, which bind native code as well: where the kernel offers them.
+- Landlock rules (writing, executing, TCP, signals to other processes) and a network namespace of the child's own, which bind native
+  code as well: where the kernel offers them.
 
-Reading is not restricted: a child can read what the user can read, but has no way to send it anywhere.
+What is not prevented:
+
+- reading: a child can read every file that the user can read, and under /proc what the system shows of the user's other processes, the
+  parent's environment included. What it reads can come out in its answer;
+- native code that was taken over by a crafted file, against what only the audit hook refuses: it can always connect to a Unix socket that
+  has a path (of a database or a desktop service, say), and, where the kernel offers neither Landlock nor namespaces, do whatever the user
+  may do within the limits.
+
+So this keeps damaged files and careless expressions from doing harm. Whoever must read a file of somebody who means harm does so in a
+virtual machine or a container that holds nothing else.
 """
 
 from __future__ import annotations

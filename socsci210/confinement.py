@@ -25,6 +25,7 @@ _CHANGE_TREE: Final = sum(1 << bit for bit in range(4, 13))  # remove and make e
 _REFER: Final = 1 << 13  # since version 2 of Landlock
 _TRUNCATE: Final = 1 << 14  # since version 3
 _TCP: Final = 0b11  # bind and connect, since version 4
+_SCOPE: Final = 0b11  # abstract sockets and signals of processes outside, since version 6
 
 _REFUSED_PREFIXES: Final = ("socket.", "subprocess.", "pty.", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "os.system")
 # audit event -> positions of the paths in its arguments, each with the position of its directory descriptor (None: has none)
@@ -71,7 +72,7 @@ def leave_network() -> bool:
 
 
 def landlock(out: Path) -> bool:
-    """Let the kernel refuse executing anything, writing outside `out`, and TCP. False where it has no Landlock."""
+    """Let the kernel refuse executing anything, writing outside `out`, TCP, and signals to others. False where it has no Landlock."""
     if sys.platform != "linux":
         return False
     libc = ctypes.CDLL(None, use_errno=True)
@@ -79,8 +80,8 @@ def landlock(out: Path) -> bool:
     if version < 1:
         return False
     writing = _WRITE_FILE | _CHANGE_TREE | (_REFER if version >= 2 else 0) | (_TRUNCATE if version >= 3 else 0)
-    handled = (ctypes.c_uint64 * 2)(writing | _EXECUTE, _TCP)
-    size = 16 if version >= 4 else 8
+    handled = (ctypes.c_uint64 * 3)(writing | _EXECUTE, _TCP, _SCOPE)
+    size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = libc.syscall(_LANDLOCK_CREATE, ctypes.byref(handled), ctypes.c_size_t(size), ctypes.c_uint32(0))
     if ruleset < 0:
         return False

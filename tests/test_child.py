@@ -27,6 +27,11 @@ def writes(payload): Path("inside.txt").write_text("kept"); return {}
 def prints(payload): os.write(1, b"noise"); print("more noise"); return {"clean": True}
 def refused(payload): raise errors.ReadError("a", where="b", expected="c", fix="d")
 def gate(payload): raise errors.GateError("arms", "too few")
+def signals(payload):
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    version = libc.syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    return {"landlock": version, "parent": libc.kill(os.getppid(), 0), "itself": libc.kill(os.getpid(), 0)}
 def bug(payload): return {"x": 1 / 0}
 def full(payload): raise OSError(28, "a message")
 def hangs(payload):
@@ -112,6 +117,13 @@ def test_it_has_no_network_and_no_other_processes(call: Any, task: str) -> None:
 
 def test_where_the_system_allows_it_the_child_sees_no_network_interface_but_its_own_loopback(call: Any) -> None:
     assert call("interfaces")["names"] in (["lo"], [line.split(":")[0].strip() for line in _interfaces()])
+
+
+def test_where_the_kernel_allows_it_native_code_of_the_child_cannot_end_other_processes(call: Any) -> None:
+    answer = call("signals")
+    if answer["landlock"] < 6:
+        pytest.skip("the kernel does not scope signals")
+    assert answer["parent"] == -1 and answer["itself"] == 0
 
 
 def _interfaces() -> list[str]:
