@@ -18,6 +18,10 @@ MAX_ENUMERATED: Final = 101  # longest scale whose answers are enumerated exactl
 
 StudyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_]{1,39}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_]{0,59}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+"""What may stand in braces: begins with a letter."""
+LARGEST: Final = 2**53  # whole numbers up to here are exact in every type they pass through
+Whole = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 

@@ -12,13 +12,13 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from .schema import DepositFile, Identifier, Many, Provenance, Strict, StudyId, Text, as_tuple
+from .schema import DepositFile, Identifier, Many, Name, Provenance, Strict, StudyId, Text, Whole, as_tuple
 from .study_checks import check_fields, check_references
-from .texts import check_pattern
+from .texts import MAX_REPLACEMENT, check_pattern, check_replacement
 
 FORMAT: Final = 1
 Code = int | float | str
-Bind = dict[Identifier, str | int]
+Bind = dict[Name, Annotated[str, Field(max_length=MAX_REPLACEMENT)] | int]
 MissingReason = Literal["refused", "dont_know", "skipped", "not_asked", "missing", "other"]
 
 
@@ -57,6 +57,8 @@ class Quote(Strict):
             raise ValueError(f"join {self.join!r} brings in words: blocks are joined by white space and punctuation only")
         for pattern in (*([self.extract] if self.extract is not None else []), *self.drop, *self.replace):
             check_pattern(pattern)
+        for value in self.replace.values():
+            check_replacement(value)
         return self
 
     @property
@@ -84,14 +86,14 @@ class ScaleSpec(Strict):
     """The scale of an outcome. `labels` quotes the label of values; `value_labels: COLUMN` takes those of a column of the data file
     (after `recode`: the label of a stored code goes to the value it is mapped to)."""
 
-    min: int | None = None
-    max: int | None = None
-    step: int = 1
+    min: Whole | None = None
+    max: Whole | None = None
+    step: Whole = 1
     kind: Literal["binary", "ordinal", "numeric"]
     direction: Literal["up", "down", "unknown"]
     """up: a higher value means more of what the outcome's id names."""
     unit: Text | None = None
-    labels: dict[int, Quote] = Field(default_factory=dict)
+    labels: dict[Whole, Quote] = Field(default_factory=dict)
     value_labels: str | None = None
 
 
@@ -145,7 +147,7 @@ class Attribute(Strict):
     """One attribute of one profile of a conjoint: kept as data, and rendered into the stimulus where `{profile}` text asks for it."""
 
     name: Identifier
-    profile: Identifier
+    profile: Name
     column: str
     title: Quote
     """The attribute's name as people saw it."""
@@ -172,7 +174,7 @@ class Variant(Strict):
     context: Many[Quote] | None = None
     question: Many[Quote] | None = None
     scale: ScaleSpec | None = None
-    recode: dict[Code, int] | None = None
+    recode: dict[Code, Whole] | None = None
 
 
 class Outcome(Strict):
@@ -186,7 +188,7 @@ class Outcome(Strict):
     """Text met just before the question by everybody who was asked it."""
     question: Many[Quote] = ()
     scale: ScaleSpec | None = None
-    recode: dict[Code, int] | None = None
+    recode: dict[Code, Whole] | None = None
     """Stored code -> meaning. Every code that is not missing must be named."""
     why_recode: Text | None = None
     missing: dict[Code, MissingReason] = Field(default_factory=dict)
@@ -280,8 +282,8 @@ class Stated(Strict):
     """
 
     what: Literal["n", "share", "mean"]
-    value: float
-    tolerance: float = 0.0
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     condition: Identifier | None = None
     outcome: Identifier | None = None
     printed_in: Text
@@ -302,7 +304,7 @@ class StudyFile(Strict):
     files: dict[Identifier, DepositFile]
     data: Data
     demographics: Demographics
-    fills: dict[Identifier, Fill] = Field(default_factory=dict)
+    fills: dict[Name, Fill] = Field(default_factory=dict)
     conditions: Many[Condition] = Field(min_length=1)
     outcomes: Many[Outcome] = Field(min_length=1)
     stated: Many[Stated] = Field(min_length=1)

@@ -254,7 +254,8 @@ def _explain(model: type[BaseModel], document: Document, error: ErrorDetails) ->
     found = f"found {_short(value)}"
     if isinstance(value, bool):
         return StudyFileError(found, where=where, expected=error["msg"], fix="YAML reads yes, no, on and off as true and false: quote them")
-    fix = "quote it if it is text: YAML reads 12.10 as the number 12.1" if isinstance(value, float) else "correct the value"
+    numeric = kind in ("finite_number", "greater_than_equal", "less_than_equal")  # a number was wanted, but another one
+    fix = "quote it if it is text: YAML reads 12.10 as the number 12.1" if isinstance(value, float) and not numeric else "correct the value"
     return StudyFileError(found, where=where, expected=error["msg"], fix=fix)
 
 

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from .readers import Column, Document
     from .study_file import Code, Quote
 
-_NAME: Final = re.compile(r"\{([a-z0-9][a-z0-9_]*)\}")
+BLANK: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+"""A name in braces. It begins with a letter: {3} is a repetition in a pattern."""
+MAX_REPLACEMENT: Final = 200  # characters
+MAX_PIECE: Final = 200_000  # characters of one quotation, before and after every edit
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")  # soft hyphens, zero-width marks, byte order marks
 _MARKUP: Final = re.compile(r"</?[A-Za-z][^<>]*>|<!--|&(?:#\d+|#x[0-9A-Fa-f]+|[A-Za-z]+\d*);")
 _CLOSING: Final = (",", ".", ";", ":", "?", "!", ")", "]", "”", "’")
@@ -44,12 +48,12 @@ class Sources:
 
 def bound(template: str, bind: Mapping[str, str | int]) -> str:
     """`Pair{pair}_A1` with the values of `bind`; other braces stay as they are."""
-    return _NAME.sub(lambda match: str(bind[match[1]]) if match[1] in bind else match[0], template)
+    return BLANK.sub(lambda match: str(bind[match[1]]) if match[1] in bind else match[0], template)
 
 
 def names_in(template: str) -> list[str]:
     """The names in braces of a template, in order."""
-    return _NAME.findall(template)
+    return BLANK.findall(template)
 
 
 def resolve(quotes: Sequence[Quote], sources: Sources, bind: Mapping[str, str | int], fills: Collection[str]) -> str:
@@ -71,21 +75,33 @@ def resolve(quotes: Sequence[Quote], sources: Sources, bind: Mapping[str, str | 
     return text
 
 
+@lru_cache(1024)
 def check_pattern(pattern: str) -> None:
-    """Refuse what RE2 cannot compile.
+    r"""Refuse what RE2 cannot compile, alone or in the brackets in which edits use it (an open `\Q` swallows the closing one).
 
     Raises:
         ValueError: with RE2's reason.
     """
-    try:
-        pc.match_substring_regex(pa.scalar(""), pattern)
-    except pa.ArrowInvalid as error:
-        raise ValueError(f"pattern {pattern!r} is no RE2 pattern: {error}") from None
+    for form in (pattern, f"({pattern})", _around(f"({pattern})"), _around(f"(?:{pattern})")):
+        try:
+            pc.match_substring_regex(pa.scalar(""), form)
+        except pa.ArrowInvalid as error:
+            raise ValueError(f"pattern {pattern!r} is no RE2 pattern: {error}") from None
+
+
+def check_replacement(value: str) -> None:
+    """Refuse a replacement so long that a few matches would fill the memory.
+
+    Raises:
+        ValueError: with its length.
+    """
+    if len(value) > MAX_REPLACEMENT:
+        raise ValueError(f"a replacement of {len(value):,} characters; at most {MAX_REPLACEMENT} are allowed")
 
 
 def _piece(quote: Quote, sources: Sources, bind: Mapping[str, str | int], fills: Collection[str]) -> str:
     where = f"{sources.name}: {describe(quote, bind)}"
-    source = _source(quote, sources, bind, where)
+    source = _no_longer(_source(quote, sources, bind, where), where)
     text = source
     if quote.extract is not None:
         text = _extract(text, bound(quote.extract, bind), where)
@@ -94,9 +110,20 @@ def _piece(quote: Quote, sources: Sources, bind: Mapping[str, str | int], fills:
     for pattern, template in quote.replace.items():
         value = bound(template, bind)
         _check_replacement(value, source, fills, where)
-        text = _substitute(text, bound(pattern, bind), value, "replace", where)
+        text = _no_longer(_substitute(text, bound(pattern, bind), value, "replace", where), where)
     text = " ".join(_INVISIBLE.sub("", text).split())
     _check_rest(text, fills, where)
+    return text
+
+
+def _no_longer(text: str, where: str) -> str:
+    if len(text) > MAX_PIECE:
+        raise StudyFileError(
+            f"a text of {len(text):,} characters",
+            where=where,
+            expected=f"at most {MAX_PIECE:,}",
+            fix="quote fewer blocks, or replace by less",
+        )
     return text
 
 
@@ -184,9 +211,14 @@ def _extract(text: str, pattern: str, where: str) -> str:
     if not _matches(text, pattern, "extract", where):
         raise _no_match("extract", pattern, text, where)
     try:
-        return _sub(text, rf"\A(?s:.*?)(?:{pattern})(?s:.*)\z", r"\1")
+        return _sub(text, _around(f"(?:{pattern})"), r"\1")
     except pa.ArrowInvalid:  # \1 is out of range: no group
-        return _sub(text, rf"\A(?s:.*?)({pattern})(?s:.*)\z", r"\1")
+        return _sub(text, _around(f"({pattern})"), r"\1")
+
+
+def _around(pattern: str) -> str:
+    """A pattern for the whole text, whose first part that fits `pattern` does."""
+    return rf"\A(?s:.*?){pattern}(?s:.*)\z"
 
 
 def _substitute(text: str, pattern: str, value: str, edit: str, where: str) -> str:
@@ -205,10 +237,11 @@ def _sub(text: str, pattern: str, replacement: str) -> str:
 
 def _matches(text: str, pattern: str, edit: str, where: str) -> bool:
     try:
+        check_pattern(pattern)  # again: binds are in place now
         return bool(pc.match_substring_regex(pa.scalar(text), pattern).as_py())
-    except pa.ArrowInvalid as error:
+    except ValueError as error:
         raise StudyFileError(
-            f"{edit} pattern {pattern!r}: {error}",
+            f"{edit} {error}",
             where=where,
             expected="an RE2 pattern",
             fix="RE2 has no look-around and no back-references",
@@ -226,11 +259,15 @@ def _no_match(edit: str, pattern: str, text: str, where: str) -> StudyFileError:
 
 def _check_replacement(value: str, source: str, fills: Collection[str], where: str) -> None:
     """A replacement brings in no words: fills, words of the same source, white space and punctuation are all it may hold."""
+    try:
+        check_replacement(value)  # again: binds are in place now
+    except ValueError as error:
+        raise StudyFileError(str(error), where=where, fix="shorten the replacement, or the value of the bind") from None
     for name in names_in(value):
         if name not in fills:
             raise _unknown_fill(name, fills, where)
     folded = _fold(source)
-    for part in _NAME.split(value)[::2]:  # what stands between the names
+    for part in BLANK.split(value)[::2]:  # what stands between the names
         words = _trim(_fold(part))
         if words and not _stands_in(words, folded):
             raise StudyFileError(
@@ -272,7 +309,7 @@ def _check_rest(text: str, fills: Collection[str], where: str) -> None:
     for name in names_in(text):
         if name not in fills:
             raise _unknown_fill(name, fills, where)
-    if rest := re.search(r"[{}]", _NAME.sub("", text)):
+    if rest := re.search(r"[{}]", BLANK.sub("", text)):
         at = text.find(rest[0])
         raise StudyFileError(
             f"a brace is left near {_short(text[max(0, at - 20) : at + 40])}",

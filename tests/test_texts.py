@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from socsci210.errors import StudyFileError
 from socsci210.readers import Block, Column, Document
@@ -89,7 +91,7 @@ def test_pieces_are_joined_by_a_space_but_not_before_closing_punctuation() -> No
 def test_names_in_braces_are_bound_everywhere() -> None:
     bind: dict[str, str | int] = {"pair": 1, "profile": "A", "code": 2, "row": 0}
     assert bound("Pair{pair}_{profile}{x}", bind) == "Pair1_A{x}"
-    assert names_in("{a} {b_2} { c } {D}") == ["a", "b_2"]
+    assert names_in("{a} {b_2} { c } {D} {3} {3a}") == ["a", "b_2"]  # {3} is a repetition in a pattern
     assert text(quote(value_label=["Pair{pair}_{profile}", "{code}"]), bind=bind) == "Teacher"
     assert text(quote(blocks=["3.{row}.{pair}"]), bind=bind) == "A mayor"
     assert text(quote(header="dv_{pair}"), bind=bind) == "How fair is it?"
@@ -198,7 +200,31 @@ def test_a_pattern_that_matches_nothing_shows_the_text() -> None:
 
 def test_a_pattern_bound_into_nonsense_is_refused() -> None:
     said = refusal(quote(blocks=[1], drop=["Some{x}"]), bind={"x": "("})
-    assert "drop pattern 'Some('" in said and "missing )" in said
+    assert "drop pattern 'Some(' is no RE2 pattern" in said and "missing )" in said
+
+
+@pytest.mark.parametrize("edit", [{"extract": r"\QAlpha"}, {"drop": [r"\Qtext"]}, {"replace": {r"\QAlpha": "."}}])
+def test_a_pattern_that_breaks_in_brackets_is_refused(edit: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="is no RE2 pattern"):
+        quote(blocks=[1], **edit)
+    assert text(quote(blocks=[1], drop=[r"\QSome\E people"])) == "say “yes”. Others disagree."
+
+
+@pytest.mark.parametrize("edit", [{"extract": "{x}Some"}, {"drop": ["{x}Some"]}, {"replace": {"{x}Some": "."}}])
+def test_a_pattern_that_a_bind_breaks_in_brackets_is_refused(edit: dict[str, Any]) -> None:
+    assert r"pattern '\\QSome' is no RE2 pattern" in refusal(quote(blocks=[1], **edit), bind={"x": r"\Q"})
+
+
+def test_replacements_cannot_fill_the_memory() -> None:
+    assert quote(blocks=[1], replace={"x": "-" * 200}).replace
+    with pytest.raises(ValidationError, match="a replacement of 400,000 characters; at most 200 are allowed"):
+        quote(blocks=[1], replace={"[a-z ]": "-" * 400_000})
+    bound_long = quote(blocks=[1], replace={"Some": "{x}"})
+    assert "a replacement of 201 characters" in refusal(bound_long, bind={"x": "-" * 201})
+    long = {"paper": replace(DOCUMENT, blocks=(Block("0", "abc " * 7500, "paragraph"), Block("1", "a" * 200_001, "paragraph")))}
+    grown = quote(blocks=[0], replace={"[a-z ]": "-" * 200})
+    assert "a text of 6,000,000 characters" in refusal(grown, documents=long)
+    assert "a text of 200,001 characters" in refusal(quote(blocks=[1]), documents=long)
 
 
 @pytest.mark.parametrize(
