@@ -7,11 +7,13 @@ label first (panels change codes between waves more often than words), then by i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -124,16 +126,19 @@ def demographic_columns(study: StudyFile, columns: Mapping[str, Column]) -> dict
     return plans
 
 
-def map_field(plan: FieldPlan, codes: pa.Array | pa.ChunkedArray, where: str) -> pa.Array:
+def map_field(
+    plan: FieldPlan, codes: pa.Array | pa.ChunkedArray, where: str, rows: Sequence[int] | npt.NDArray[np.int64] | None = None
+) -> pa.Array:
     """The values of one field, for all rows at once: strings of the vocabulary, or int64; null where there is no answer.
 
     Args:
         plan: of `demographic_columns`.
         codes: the raw column, blanks null.
         where: the data file, for messages.
+        rows: the row of every code in the data file, from 1, for messages; None where the codes are those of all rows.
 
     Raises:
-        StudyFileError: a code that is neither mapped nor missing, with how often it occurs.
+        StudyFileError: a code that is neither mapped nor missing, with how often and where it occurs.
     """
     if isinstance(codes, pa.ChunkedArray):
         codes = codes.combine_chunks()
@@ -144,7 +149,8 @@ def map_field(plan: FieldPlan, codes: pa.Array | pa.ChunkedArray, where: str) ->
             values.append(None if code is None else plan.value(code))
         except KeyError:
             count = pc.sum(pc.equal(encoded.indices, position)).as_py()
-            raise _unmapped(plan, code, count, where) from None
+            first = pc.index(encoded.indices, pa.scalar(position, encoded.indices.type)).as_py()
+            raise _unmapped(plan, code, count, where, int(rows[first]) if rows is not None else first + 1) from None
     kind = pa.int64() if plan.field in INTEGER_FIELDS else pa.string()
     return pa.array(values, kind).take(encoded.indices)
 
@@ -180,9 +186,13 @@ def _plan(study: StudyFile, field: str, field_map: FieldMap, column: Column) -> 
     return FieldPlan(field, column, field_map.values, labels, codes, anywhere, year)
 
 
-def _unmapped(plan: FieldPlan, code: Code, count: int, where: str) -> StudyFileError:
+def _unmapped(plan: FieldPlan, code: Code, count: int, where: str, row: int) -> StudyFileError:
     label = plan.column.value_labels.get(code)
-    found = f"code {code!r}" + (f" ({label!r})" if label else "") + f", in {count} row{'s' if count != 1 else ''}, has no mapping"
+    found = (
+        f"code {code!r}"
+        + (f" ({label!r})" if label else "")
+        + f", in {count} row{'s' if count != 1 else ''}, first in row {row} of the data, has no mapping"
+    )
     words = VOCABULARY[plan.field]
     expected = f"one of {', '.join(words)}" if words else f"a whole number from {PLAUSIBLE[plan.field][0]} to {PLAUSIBLE[plan.field][-1]}"
     fix = f"add it under demographics.fields.{plan.field}.values, with null if it stands for no answer"

@@ -1,7 +1,7 @@
 """The one exception family of the package.
 
-Every message says what was found, where (file, row, column), what was expected and what to do. `Problem` builds such a message,
-so that no module invents its own layout.
+Every message says what was found, where (file, row, column), what was expected and what to do. The base class builds such a message
+of its parts, so that no module invents its own layout.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,12 @@ _TABLE: Final = "deposit"
 _SHOWN: Final = 200
 """Characters of an expression in messages."""
 _parser_lock: Final = threading.Lock()
+_FIX_TYPES: Final = "compare codes with numbers and text with text in single quotes; TRY_CAST gives null where a value does not convert"
+_CONVERTED_TO: Final = re.compile(
+    r" (?:to|type) (BOOL|U?INT\d+|HUGEINT|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\))(?: when casting|\n|$)|invalid (date|timestamp) field"
+)
+_OVERFLOW: Final = re.compile(r"Out of Range Error: (Overflow in [a-z]+ of (?:INT\d+|numeric value))")
+_BAD_PATTERN: Final = re.compile(r"Invalid Input Error: ([a-z][^:]*):")  # a reason of RE2; the pattern itself may stand in a column
 _FIX_COLUMN: Final = 'write the name as the deposit does; put odd names in double quotes ("Q 1"), text in single quotes'
 
 
@@ -54,12 +61,13 @@ def check(sql: str, *, columns: Collection[str]) -> frozenset[str]:
     return _checked(sql, columns, f"expression {_shortened(sql)}")
 
 
-def evaluate(table: pa.Table, expressions: Mapping[str, str], *, seconds: float = 20) -> pa.Table:
+def evaluate(table: pa.Table, expressions: Mapping[str, str], *, places: Mapping[str, str] | None = None, seconds: float = 20) -> pa.Table:
     """Evaluate expressions on every row.
 
     Args:
         table: columns of codes.
         expressions: name of the result -> SQL.
+        places: name of the result -> where the expression stands, for messages; the name itself where it is not given.
         seconds: limit for all of them together.
 
     Returns:
@@ -72,7 +80,7 @@ def evaluate(table: pa.Table, expressions: Mapping[str, str], *, seconds: float 
     results: dict[str, pa.ChunkedArray | pa.Array] = {}
     with _database() as database, _deadline(database, seconds) as overdue:
         for name, sql in expressions.items():
-            where = f"expression {name} = {_shortened(sql)}"
+            where = f"{(places or {}).get(name, name)}, expression {_shortened(sql)}"
             read = sorted(_checked(sql, table.column_names, where))
             _refuse_ambiguous(read, where)
             database.register(_TABLE, table.select(read or table.column_names[:1]))
@@ -130,12 +138,26 @@ def _failed(error: duckdb.Error, where: str) -> ExpressionError:
         return ExpressionError(
             f"it needs more than {_CONFIG['memory_limit']} of memory", where=where, fix="do not build long text out of short text"
         )
-    return ExpressionError(
-        _first_line(error),
-        where=where,
-        expected="a value for every row",
-        fix="compare codes with numbers and text with text in single quotes; TRY_CAST gives null where a value does not convert",
-    )
+    found, fix = _in_own_words(error)
+    return ExpressionError(found, where=where, expected="a value for every row", fix=fix)
+
+
+def _in_own_words(error: duckdb.Error) -> tuple[str, str]:
+    """What went wrong and the fix. DuckDB's own words may hold the value of a cell, and advise what study files may not do."""
+    said = str(error)
+    if isinstance(error, duckdb.BinderException):  # found before any row is read
+        return _first_line(error).removesuffix(" You might need to add explicit type casts."), _FIX_TYPES
+    if isinstance(error, duckdb.ConversionException):
+        kind = _CONVERTED_TO.search(said)
+        return f"a value does not convert to {kind[1] or kind[2]}" if kind else "a value does not convert", _FIX_TYPES
+    if isinstance(error, duckdb.OutOfRangeException):
+        overflow = _OVERFLOW.match(said)
+        return overflow[1] if overflow else "a number is out of range", "calculate with smaller numbers, or cast to DOUBLE"
+    if "Division by zero" in said:
+        return "a division by zero", "write a % nullif(b, 0)"
+    if pattern := _BAD_PATTERN.match(said):
+        return f"a pattern that cannot be used: {pattern[1]}", "correct the pattern"
+    return f"it fails ({type(error).__name__})", "simplify it"
 
 
 def _first_line(error: Exception) -> str:

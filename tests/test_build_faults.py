@@ -193,10 +193,10 @@ def failure(
             id="absent blank in a question",
         ),
         pytest.param(
-            {"data.weight": "id"},
-            ROWS,
+            {"data.weight": "w"},
+            [row | {"w": "heavy"} for row in ROWS],
             StudyFileError,
-            ["toy: data.weight: column id holds text", "Expected: numbers"],
+            ["toy: data.weight: column w holds text", "Expected: numbers"],
             id="weights of words",
         ),
         pytest.param(

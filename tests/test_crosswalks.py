@@ -69,7 +69,7 @@ def test_codes_that_changed_between_waves_are_read_by_label(tmp_path: Path) -> N
     new = column("PPMARIT", {1: "Married", 2: "Widowed", 4: "Separated"})
     assert mapped(study, "marital_status", [1, 2, 4, 99, None], old) == ["Married", "Never married", "Widowed", None, None]
     assert mapped(study, "marital_status", [1, 2, 4], new) == ["Married", "Widowed", "Separated"]
-    with pytest.raises(StudyFileError, match="code 2, in 1 row, has no mapping"):
+    with pytest.raises(StudyFileError, match="code 2, in 1 row, first in row 1 of the data, has no mapping"):
         mapped(study, "marital_status", [2], column("PPMARIT"))  # no label: the wave cannot be known
 
 
@@ -133,14 +133,15 @@ def test_a_code_without_a_mapping_is_an_error_that_counts(tmp_path: Path) -> Non
     with pytest.raises(StudyFileError) as error:
         mapped(study, "gender", [1, 2, 3, 3, 3], column("GENDER", {3: "Nonbinary"}))
     said = str(error.value)
-    assert said.startswith("data.csv, column GENDER: field gender: code 3 ('Nonbinary'), in 3 rows, has no mapping")
+    where, found = "data.csv, column GENDER: field gender", "code 3 ('Nonbinary'), in 3 rows, first in row 3 of the data, has no mapping"
+    assert said.startswith(f"{where}: {found}")
     assert "Expected: one of Male, Female" in said
     assert "Fix: add it under demographics.fields.gender.values, with null if it stands for no answer" in said
 
 
 @pytest.mark.parametrize("code", [267, -5, 34.5, 121, float("inf"), "n/a"])
 def test_an_age_that_is_none_is_an_error(tmp_path: Path, code: Any) -> None:
-    with pytest.raises(StudyFileError, match=r"field age: code .*, in 1 row, has no mapping(.|\n)*a whole number from 0 to 120"):
+    with pytest.raises(StudyFileError, match=r"field age: code .*, in 1 row, first in row 1 .*(.|\n)*a whole number from 0 to 120"):
         mapped(study_with(tmp_path, "qualtrics"), "age", [code], column("age_1"))
 
 

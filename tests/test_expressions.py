@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -217,25 +218,41 @@ def test_the_time_limit_covers_all_expressions() -> None:
     with pytest.raises(ExpressionError, match=r"not finished within 0\.3 s") as caught:
         evaluate(table, {f"x{i}": f"length({slow}) + {i}" for i in range(50)}, seconds=0.3)
     assert time.perf_counter() - begun < 5
-    assert "expression x" in caught.value.where
+    assert ", expression length(" in caught.value.where
 
 
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
-        ("q1 = 'yes'", "Could not convert string 'yes'"),
-        ("cast(s as integer)", "Could not convert string"),
+        ("q1 = 'yes'", "a value does not convert to INT64$"),
+        ("cast(s as integer)", "a value does not convert to INT32$"),
+        ("cast(s as date)", "a value does not convert to date$"),
+        ("s and q1 = 1", "a value does not convert to BOOL$"),
+        ("cast(q1 * 1000 as decimal(3, 1))", r"a value does not convert to DECIMAL\(3,1\)$"),
+        ("q1 + s", r"No function matches the given name and argument types '\+\(BIGINT, VARCHAR\)'\.$"),
+        ("q1 % 0", "a division by zero$"),
         ("q1 / 0", "it gives inf in 4 rows, first in row 1"),
         ("(q1 - q1) / (q1 - q1)", "it gives nan in 4 rows, first in row 1"),
-        ("9223372036854775807 + q1", "Overflow"),
-        ("regexp_matches(s, '(')", "missing \\)"),
+        ("9223372036854775807 + q1", "Overflow in addition of INT64$"),
+        ("regexp_matches(s, '(')", r"a pattern that cannot be used: missing \)$"),
+        ("regexp_matches('x', '[' || s)", r"a pattern that cannot be used: missing \]$"),
+        ("date_part(s, make_date(2020, 1, 1))", "a value does not convert$"),
     ],
 )
 def test_a_value_that_cannot_be_computed(sql: str, message: str) -> None:
-    with pytest.raises(ExpressionError, match=message) as caught:
-        evaluate(TABLE, {"condition treated": sql})
-    assert caught.value.where == f"expression condition treated = {sql}"
+    with pytest.raises(ExpressionError) as caught:
+        evaluate(TABLE, {"sql:1": sql, "other": "q1"}, places={"sql:1": "small: conditions.treated.where"})
+    assert re.search(message, caught.value.found), caught.value.found
+    assert caught.value.where == f"small: conditions.treated.where, expression {sql}"
     assert caught.value.fix
+    for hidden in ("b c", "Été", "TRY(", "SET "):  # cells, and advice that a study file cannot follow
+        assert hidden not in str(caught.value)
+
+
+def test_a_long_expression_is_cut_in_messages() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        evaluate(TABLE, {"place": f"q1 + cast(s as integer) + {' + '.join(['q1'] * 500)}"})
+    assert caught.value.where.startswith("place, expression q1 + cast(s as integer) + q1") and len(str(caught.value)) < 600
 
 
 def test_letter_case_alone_does_not_tell_columns_apart_in_sql() -> None:

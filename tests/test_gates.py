@@ -79,9 +79,12 @@ DEFECTS = [
     ("stated", "stated", "the share of condition treated is 0.5", {
         "stated": [{"what": "share", "value": 0.25, "condition": "treated", "printed_in": "Table 1"}],
     }, ROWS),
-    ("weights", "data.weight, column w", "2 people have no weight or one below 0, first in row 2 of the data", {"data.weight": "w"}, [
-        row | {"w": w} for row, w in zip(ROWS, (1, "", -0.5, 2), strict=True)
-    ]),
+    ("weights", "data.weight, column w", "3 people have no weight, or one that is below 0 or infinite, first in row 2 of the data", {
+        "data.weight": "w"
+    }, [row | {"w": w} for row, w in zip(ROWS, (1, "", -0.5, "inf"), strict=True)]),
+    ("weights", "data.weight, column w", "1 person has no weight, or one that is below 0 or infinite, first in row 4 of the data", {
+        "data.weight": "w"
+    }, [row | {"w": w} for row, w in zip(ROWS, (1, 0, 2.5, "inf"), strict=True)]),
     ("kinds", "outcome support in condition control", "value 2 of a binary scale without a label", {
         "outcomes.0.scale": binary(labels={1: {"text": "Yes"}}),
     }, many(4, q1=[1, 2])),
@@ -113,9 +116,6 @@ DEFECTS = [
     ("identifiers", "fills.name", "a telephone number in 1 text", *filled({1: "Ann", 2: "call 555-010-1234"})),
     ("identifiers", "scale labels", "an IP address in 1 text", {LABELS: {1: {"text": "192.168.17.4"}, 5: {"text": "Fully"}}}, ROWS),
     ("identifiers", "fills.name", "101 different texts", *filled({code: f"person {code}" for code in range(101)})),
-    ("identifiers", "data.weight", "column id identifies people", {"data.weight": "id"}, [
-        row | {"id": number} for number, row in enumerate(ROWS, start=1)
-    ]),
 ]  # fmt: skip
 DECOYS = [
     # gate that must stay quiet, changes, rows

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ..errors import GateError
 from ..readers import Column
-from ..schema import Scale
+from ..schema import LARGEST, Scale
 from ..study_file import Code, MissingReason, StudyFile
 
 Ints = npt.NDArray[np.int64]
@@ -109,18 +109,24 @@ class Answers:
     faults: Mapping[int, GateError]
     index: npt.NDArray[np.int32]
 
-    def check(self, asked: Mask) -> None:
+    def check(self, asked: Mask, rows: Ints) -> None:
         """Refuse a code that is neither an answer nor missing, where it stands among those who were asked.
 
+        Args:
+            asked: who was asked.
+            rows: the place of every person in the data file, from 1.
+
         Raises:
-            GateError: names the column, the code, how often it stands, and the fix.
+            GateError: names the column, the code, how often and where it stands, and the fix.
         """
         wrong = asked & (self.kind == FAULT)
         if wrong.any():
             codes, counts = np.unique(self.index[wrong], return_counts=True)
             error = self.faults[int(codes[0])]
+            row = rows[wrong & (self.index == codes[0])][0]
             more = f" (and {len(codes) - 1} more such codes)" if len(codes) > 1 else ""
-            found = f"{error.found.removeprefix(f'[{error.gate}] ')}, {counts[0]} time{'s' if counts[0] > 1 else ''}{more}"
+            times = f"{counts[0]} time{'s' if counts[0] > 1 else ''}{more}, first in row {row} of the data"
+            found = f"{error.found.removeprefix(f'[{error.gate}] ')}, {times}"
             raise GateError(error.gate, found, where=error.where, expected=error.expected, fix=error.fix)
 
 
@@ -155,7 +161,7 @@ def _meaning(code: Code, scale: Scale, recode: Mapping[Code, int] | None, missin
     if recode is not None and code in recode and code not in missing.own:
         return recode[code]
     reason = missing.reason(code)
-    on_scale = isinstance(code, int) and (scale.min is None or code in scale.values)
+    on_scale = isinstance(code, int) and (abs(code) <= LARGEST if scale.min is None else code in scale.values)
     if reason is not None:
         if on_scale and recode is None and scale.min is not None and code in missing.anywhere and not _named(code, missing):
             return GateError(
@@ -178,7 +184,8 @@ def _meaning(code: Code, scale: Scale, recode: Mapping[Code, int] | None, missin
     if on_scale:
         assert isinstance(code, int)
         return code
-    stated = "a whole number" if scale.min is None else f"{scale.min}..{scale.max}{f' by {scale.step}' if scale.step > 1 else ''}"
+    whole_number = f"a whole number up to {LARGEST}"
+    stated = whole_number if scale.min is None else f"{scale.min}..{scale.max}{f' by {scale.step}' if scale.step > 1 else ''}"
     return GateError(
         "on_scale",
         f"response {_shown(code)} is off the scale",

@@ -15,17 +15,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..crosswalks import PLAUSIBLE
 from ..demographics import VOCABULARY
 from ..errors import GateError
 from ..extract import Extract, column_of, items_of
 from ..schema import MAX_ENUMERATED
 from ..study_file import Outcome, Stated, StudyFile
+from ..texts import BLANK
 from . import patterns
 from .codes import MissingCodes, people, whole
 from .rows import Rows
 from .wording import Asked
 
-PLAUSIBLE: Final = {"age": (0, 120), "household_size": (1, 50)}
 CLOSED_SET: Final = 100  # distinct texts of one fill above which it is no closed set
 _SHOWN: Final = 5
 _WORDS: Final = "texts of conditions and outcomes"
@@ -81,18 +82,18 @@ def check_study(made: Made) -> None:
 
 
 def weights(made: Made) -> Iterator[GateError]:
-    """Every weight is a number from 0."""
+    """Every weight is a finite number from 0."""
     if made.study.data.weight is None:
         return
     found = made.deposit.table.column("weight")
-    bad = pc.or_(pc.is_null(found, nan_is_null=True), pc.fill_null(pc.less(found, 0.0), True))
+    bad = pc.invert(pc.fill_null(pc.and_(pc.is_finite(found), pc.greater_equal(found, 0.0)), False))
     if n := pc.sum(bad).as_py():
         first = made.deposit.row_numbers()[bad.to_numpy()][0]
         yield GateError(
             "weights",
-            f"{people(n, 'has', 'have')} no weight or one below 0, first in row {first} of the data",
+            f"{people(n, 'has', 'have')} no weight, or one that is below 0 or infinite, first in row {first} of the data",
             where=made.where(f"data.weight, column {made.study.data.weight}"),
-            expected="a number from 0 for everybody",
+            expected="a finite number from 0 for everybody",
             fix="leave these people out with data.keep and a reason, or leave data.weight out",
         )
 
@@ -352,24 +353,7 @@ def truncation(made: Made) -> Iterator[GateError]:
 
 
 def identifiers(made: Made) -> Iterator[GateError]:
-    """Nothing that names a person: not the id column, no address, no telephone number, no text that people wrote."""
-    study = made.study
-    used = [
-        *((f"fills.{name}", fill.column) for name, fill in study.fills.items()),
-        *((f"outcomes.{outcome.id}.attributes.{a.name}", a.column) for outcome in study.outcomes for a in outcome.attributes),
-        *((f"outcomes.{outcome.id}", outcome.column) for outcome in study.outcomes),
-        *((f"outcomes.{outcome.id}", variant.column) for outcome in study.outcomes for variant in outcome.variants),
-        ("data.weight", study.data.weight),
-    ]
-    for where, column in used:
-        if column == study.data.participant:
-            yield GateError(
-                "identifiers",
-                f"column {column} identifies people",
-                where=made.where(where),
-                expected="an output without identifiers",
-                fix="use another column",
-            )
+    """Nothing that names a person: no address, no telephone number, no text that people wrote. The reading refuses the id column."""
     for name, texts in _of_fills(made).items():
         if len(texts) > CLOSED_SET:
             yield GateError(
@@ -411,7 +395,7 @@ def _texts(made: Made) -> Iterator[tuple[str, pa.Array]]:
     levels = {text for shown, _ in made.rows.shown.values() for seen in shown for text in seen.texts}
     yield _LISTS[1], pa.array(sorted(levels), pa.string())
     parts = {text for asked in made.rows.cells.values() for text in (asked.text, asked.context, asked.question)}
-    blanked = {patterns.BLANKS.sub("", text) for text in parts}
+    blanked = {BLANK.sub("", text) for text in parts}
     yield _WORDS, pa.array(sorted(blanked), pa.string())
 
 
@@ -423,14 +407,14 @@ def demographics(made: Made) -> Iterator[GateError]:
         if words is not None:
             bad = pc.and_(pc.is_valid(values), pc.invert(pc.is_in(values, pa.array(words))))
         else:
-            low, high = PLAUSIBLE[field]
-            bad = pc.fill_null(pc.or_(pc.less(values, low), pc.greater(values, high)), False)
+            plausible = PLAUSIBLE[field]
+            bad = pc.fill_null(pc.or_(pc.less(values, plausible[0]), pc.greater(values, plausible[-1])), False)
         if n := pc.sum(bad).as_py():
             yield GateError(
                 "demographics",
                 f"{people(n, 'has', 'have')} {field} {values.filter(bad)[0].as_py()!r}",
                 where=made.where(f"demographics.fields.{field}"),
-                expected=f"one of {', '.join(words)}" if words else f"{PLAUSIBLE[field][0]} to {PLAUSIBLE[field][1]}",
+                expected=f"one of {', '.join(words)}" if words else f"{PLAUSIBLE[field][0]} to {PLAUSIBLE[field][-1]}",
                 fix="map the code to the vocabulary, or to null",
             )
 

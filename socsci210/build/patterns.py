@@ -24,7 +24,6 @@ IDENTIFIERS: Final = {
     r"\b\d{3}-\d{2}-\d{4}\b": "a social security number",
 }
 ELLIPSIS: Final = re.compile(r"(\.{3}|…)[\s\"'”’)]*$")
-BLANKS: Final = re.compile(r"\{[a-z0-9][a-z0-9_]*\}")
 NO_ANSWER: Final = re.compile(
     r"""(?ix) \[? ( refused? | refusal | (do\s?n['’o]?t|does\snot|do\snot)\s+know | d\.?k\.? | (r\s)?(skipped|skip)(\son\sweb)?
     | not\s+asked | no\s+(answer|response) | (system\s)?missing | web\s+blank | blank | n/?a | not\s+applicable | inapplicable

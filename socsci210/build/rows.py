@@ -173,7 +173,7 @@ class _Maker:
             among = np.isin(np.arange(self.n_conditions + 1), places)
             here = asked & among[condition]
             found = self._read(outcome, self.cells[places[0], task, number], item, source)
-            found.check(here)
+            found.check(here, self.deposit.row_numbers())
             kind[here], value[here] = found.kind[here], found.value[here]
         blank = kind > ANSWERED
         counts = np.bincount(condition[blank] * len(REASONS) + kind[blank] - 1, minlength=self.n_conditions * len(REASONS))

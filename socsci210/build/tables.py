@@ -142,7 +142,7 @@ def demographics(study: StudyFile, deposit: Extract) -> pa.StructArray:
     fields = []
     for name in VOCABULARY:
         if name in plans:
-            fields.append(map_field(plans[name], deposit.codes(plans[name].column.name), f"{study.id}: {file}"))
+            fields.append(map_field(plans[name], deposit.codes(plans[name].column.name), f"{study.id}: {file}", deposit.row_numbers()))
         else:
             fields.append(pa.nulls(deposit.n_people, pa.int64() if name in INTEGER_FIELDS else pa.string()))
     return pa.StructArray.from_arrays(fields, fields=list(DEMOGRAPHIC))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from ..errors import StudyFileError
 from ..study_file import Item, Outcome, StudyFile, Variant
-from ..texts import bound
+from ..texts import bound, names_in
 
 _ONLY: Final = Item(id="only")
-_NAME: Final = re.compile(r"\{([a-z0-9][a-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -22,14 +20,14 @@ class Use:
     Args:
         where: the key of the study file.
         column, sql: one of them.
-        answer: whether it gives an answer.
+        role: what it decides: who belongs where (`filter`), what was answered (`answer`), or what was on the screen (`screen`).
         guarded: whether it may not read an answer.
     """
 
     where: str
+    role: Literal["filter", "answer", "screen"]
     column: str | None = None
     sql: str | None = None
-    answer: bool = False
     guarded: bool = False
 
 
@@ -52,7 +50,7 @@ def where_of(study: StudyFile, item: Item) -> tuple[str, ...]:
 def fills_of(study: StudyFile, outcome: Outcome) -> frozenset[str]:
     """The fills that texts may use where this outcome is asked: those whose braces are all given by the binds of its items."""
     given = frozenset.intersection(*(frozenset(item.bind) for item in items_of(outcome)))
-    return frozenset(name for name, fill in study.fills.items() if given.issuperset(_NAME.findall(f"{fill.column or ''} {fill.sql or ''}")))
+    return frozenset(name for name, fill in study.fills.items() if given.issuperset(names_in(f"{fill.column or ''} {fill.sql or ''}")))
 
 
 def uses(study: StudyFile) -> list[Use]:
@@ -66,7 +64,7 @@ def uses(study: StudyFile) -> list[Use]:
 
 def _all_uses(study: StudyFile) -> Iterator[Use]:
     for number, keep in enumerate(study.data.keep):
-        yield Use(f"data.keep[{number}]", keep.column, keep.sql, guarded=keep.reads_outcome is None)
+        yield Use(f"data.keep[{number}]", "filter", keep.column, keep.sql, guarded=keep.reads_outcome is None)
     for outcome in study.outcomes:
         for item in items_of(outcome):
             for use in _uses_of_item(study, outcome, item):
@@ -75,31 +73,31 @@ def _all_uses(study: StudyFile) -> Iterator[Use]:
 
 def _uses_of_item(study: StudyFile, outcome: Outcome, item: Item) -> Iterator[Use]:
     for condition in study.conditions:
-        yield Use(f"conditions.{condition.id}.where", sql=condition.where, guarded=condition.reads_outcome is None)
+        yield Use(f"conditions.{condition.id}.where", "filter", sql=condition.where, guarded=condition.reads_outcome is None)
         variant = outcome.asked_as(condition.id)
         if variant is not None:
             column = item.column if item.column is not None else variant.column
-            yield Use(f"outcomes.{outcome.id}", column, None if column is not None else variant.sql, answer=True)
+            yield Use(f"outcomes.{outcome.id}", "answer", column, None if column is not None else variant.sql)
     if outcome.asked is not None:
-        yield Use(f"outcomes.{outcome.id}.asked", sql=outcome.asked, guarded=outcome.asked_reads_outcome is None)
+        yield Use(f"outcomes.{outcome.id}.asked", "filter", sql=outcome.asked, guarded=outcome.asked_reads_outcome is None)
     for name in sorted(fills_of(study, outcome)):
         fill = study.fills[name]
         if fill.by == "row":
-            yield Use(f"fills.{name}", fill.column, fill.sql, guarded=fill.reads_outcome is None)
+            yield Use(f"fills.{name}", "screen", fill.column, fill.sql, guarded=fill.reads_outcome is None)
     for attribute in outcome.attributes:
         for column in (attribute.column, attribute.position):
             if column is not None:
-                yield Use(f"outcomes.{outcome.id}.attributes.{attribute.name}", column)
+                yield Use(f"outcomes.{outcome.id}.attributes.{attribute.name}", "screen", column)
 
 
 def _bind(use: Use, outcome: Outcome, item: Item) -> Use:
     template = use.column if use.column is not None else use.sql or ""
     text = bound(template, item.bind)
-    if left := _NAME.search(text):
+    if left := names_in(text):
         raise StudyFileError(
-            f"{left[0]} has no value in {template!r}",
+            f"{{{left[0]}}} has no value in {template!r}",
             where=f"{use.where}, as asked for outcome {outcome.id}, item {item.id}",
             expected="a bind of the item for every name in braces",
-            fix=f"give {left[1]} under the item's bind, or write the name out",
+            fix=f"give {left[0]} under the item's bind, or write the name out",
         )
-    return Use(use.where, text if use.column is not None else None, None if use.column is not None else text, use.answer, use.guarded)
+    return replace(use, column=text if use.column is not None else None, sql=None if use.column is not None else text)

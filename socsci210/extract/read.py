@@ -34,8 +34,7 @@ def read(payload: dict[str, Any]) -> dict[str, Any]:
     raw, documents, files = _read_files(study, deposit, hashes)
     wanted = uses(study)
     _check_uses(study, wanted, raw)
-    expressions = list(dict.fromkeys(use.sql for use in wanted if use.sql is not None))
-    values = evaluate(raw.data, {f"sql:{sql}": sql for sql in expressions})
+    values = _evaluated(study, wanted, raw)
     kept, dropped = _kept(study, raw, values)
     columns = dict.fromkeys(use.column for use in wanted if use.column is not None)
     columns |= dict.fromkeys(plan.column.name for plan in demographic_columns(study, raw.columns).values())
@@ -79,7 +78,8 @@ def _read_files(study: StudyFile, deposit: Path, hashes: Mapping[str, str]) -> t
 
 
 def _check_uses(study: StudyFile, wanted: list[Use], raw: RawTable) -> None:
-    """Every column is there, every expression is allowed, and no condition, filter or fill reads an answer without saying so."""
+    """Every column is there, every expression is allowed, nothing that is written out reads the id of a person, and no condition, filter or
+    fill reads an answer without saying so."""
     for where, name in (("data.participant", study.data.participant), ("data.weight", study.data.weight)):
         if name is not None:
             _must_have(raw, name, f"{study.id}: {where}")
@@ -87,7 +87,12 @@ def _check_uses(study: StudyFile, wanted: list[Use], raw: RawTable) -> None:
         if name != "*":
             _must_have(raw, name, f"{study.id}: data.missing")
     reads = {use: _columns_read(study, use, raw) for use in wanted}
-    answers = frozenset().union(*(columns for use, columns in reads.items() if use.answer))
+    for use, columns in reads.items():
+        if use.role != "filter" and study.data.participant in columns:
+            raise _identifies(study, use.where)
+    if study.data.weight == study.data.participant:
+        raise _identifies(study, "data.weight")
+    answers = frozenset().union(*(columns for use, columns in reads.items() if use.role == "answer"))
     for use, columns in reads.items():
         if use.guarded and (read := sorted(columns & answers)):
             raise StudyFileError(
@@ -97,6 +102,8 @@ def _check_uses(study: StudyFile, wanted: list[Use], raw: RawTable) -> None:
                 fix="use another column, or say why under reads_outcome (asked_reads_outcome for `asked`)",
             )
     for field, plan in demographic_columns(study, raw.columns).items():
+        if plan.column.name == study.data.participant:
+            raise _identifies(study, f"demographics.{field}")
         if plan.column.name in answers:
             raise StudyFileError(
                 f"column {plan.column.name} holds answers",
@@ -104,6 +111,28 @@ def _check_uses(study: StudyFile, wanted: list[Use], raw: RawTable) -> None:
                 expected="a persona that does not give the answer away",
                 fix=f"set demographics.fields.{field} to null, or name another column",
             )
+
+
+def _identifies(study: StudyFile, where: str) -> StudyFileError:
+    return StudyFileError(
+        f"it reads {study.data.participant}, the column that identifies people",
+        where=f"{study.id}: {where}",
+        expected="an output without identifiers",
+        fix="use another column, or correct data.participant",
+    )
+
+
+def _evaluated(study: StudyFile, wanted: list[Use], raw: RawTable) -> pa.Table:
+    """The values of every expression, and the proof that those that decide who belongs where are true or false."""
+    places: dict[str, str] = {}
+    for use in wanted:
+        if use.sql is not None:
+            places.setdefault(use.sql, f"{study.id}: {use.where}")
+    values = evaluate(raw.data, {f"sql:{sql}": sql for sql in places}, places={f"sql:{sql}": place for sql, place in places.items()})
+    for use in wanted:
+        if use.role == "filter" and use.sql is not None:
+            _truth(values.column(f"sql:{use.sql}"), f"{study.id}: {use.where}")
+    return values
 
 
 def _columns_read(study: StudyFile, use: Use, raw: RawTable) -> frozenset[str]:
@@ -158,13 +187,13 @@ def _truth(column: pa.ChunkedArray, where: str) -> Mask:
             f"a {column.type} is neither true nor false",
             where=where,
             expected="a comparison, or a column of 0 and 1",
-            fix="write it as sql",
+            fix="write it as sql, such as Q1 = 2",
         ) from None
 
 
 def _without_duplicates(study: StudyFile, raw: RawTable) -> tuple[Mask, dict[str, int]]:
     """People whose id stands once; the others refused, left out or reduced to their first row. Ids are compared, never shown."""
-    ids = raw.data.column(study.data.participant).combine_chunks()
+    ids = _without_outer_space(raw.data.column(study.data.participant).combine_chunks())
     where = f"{raw.path}, column {study.data.participant}"
     if ids.null_count:
         rows = np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False)) + 1
@@ -192,6 +221,14 @@ def _without_duplicates(study: StudyFile, raw: RawTable) -> tuple[Mask, dict[str
     if study.data.duplicates == "keep_first":
         again[first] = False
     return ~again, {DUPLICATE: int(again.sum())}
+
+
+def _without_outer_space(ids: pa.Array) -> pa.Array:
+    """Text without the white space around it, so that `7 ` and `7` are one person; nothing but white space is no id."""
+    if not pa.types.is_string(ids.type):
+        return ids
+    trimmed = pc.utf8_trim_whitespace(ids)
+    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 
 def _rows(numbers: npt.NDArray[np.integer[Any]]) -> str:
