@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -72,7 +74,13 @@ def demo(
     """The whole path in one command: deposits, dataset, trained model, scores, report."""
     from .demo import COLUMNS, run_demo
 
-    result = run_demo(out, deposits=deposits, extra_studies=studies or (), seed=seed, say=console.print)
+    with console.status("Starting") as status:
+
+        def say(step: str) -> None:
+            console.print(step, markup=False, highlight=False, soft_wrap=True)
+            status.update(escape(step))
+
+        result = run_demo(out, deposits=deposits, extra_studies=studies or (), seed=seed, say=say)
     show(result.table, COLUMNS, title="Test side, convention `stated`: W1 on [0, 1], lower is better")
     print(result.report)
 
@@ -187,17 +195,10 @@ def train(context: typer.Context, config: Path) -> None:
     """Train a model: the same as `accelerate launch -m socsci210.train CONFIG.yaml [--key value ...]`."""
     import subprocess
 
-    command = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--num_processes",
-        "1",
-        "-m",
-        "socsci210.train",
-        str(config),
-        *context.args,
-    ]
+    from socsci210.train.config import read_config
+
+    read_config(config, context.args)  # a wrong setting is told here, before processes are started
+    command = [sys.executable, "-m", "accelerate.commands.launch", "-m", "socsci210.train", str(config), *context.args]
     raise typer.Exit(subprocess.run(command).returncode)
 
 
@@ -209,15 +210,16 @@ def predict(
     engine: Annotated[str, typer.Option(help="transformers, uniform, train_lookup or pooled_oracle.")] = "transformers",
     model: Annotated[str | None, typer.Option(help="Folder or Hub id of a causal language model.")] = None,
     split: str = "test",
-    template: str = "upstream",
+    template: Annotated[str | None, typer.Option(help="upstream or stimulus_first [default: the one the model was trained on]")] = None,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     seed: int = 0,
 ) -> None:
     """Predict the answer distribution of every row of a split; a run that was cut off resumes."""
     from .predict import predict as run
 
-    print(
-        run(
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as bar:
+        task = bar.add_task("rows", total=None)
+        written = run(
             engine=engine,
             dataset=dataset,
             config=config,
@@ -227,8 +229,9 @@ def predict(
             template=template,
             batch_size=batch_size,
             seed=seed,
+            progress=lambda done, wanted: bar.update(task, completed=done, total=wanted),
         )
-    )
+    print(written)
 
 
 @app.command()

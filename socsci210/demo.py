@@ -131,8 +131,7 @@ def _scored(out: Path, dataset: Path, model: Path, config: str, seed: int, say: 
 
     say(f"Predicting and scoring the test side of {config}")
     predictions = out / "predictions" / f"{config}.parquet"
-    template = json.loads((model / "run_record.json").read_text(encoding="utf-8"))["template"]
-    predict(engine="transformers", model=str(model), template=template, dataset=dataset, config=config, out=predictions, seed=seed)
+    predict(engine="transformers", model=str(model), dataset=dataset, config=config, out=predictions, seed=seed)
     target = out / "results" / f"{config}.json"
     score([predictions], dataset, seed=seed).write_json(target)
     return target

@@ -10,6 +10,7 @@ import pytest
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.demo import DemoResult, run_demo
 from socsci210.errors import SocSciError
+from socsci210.predict import read_metadata
 from socsci210.schema import SPLIT_CONFIGS
 from socsci210.simulated import World, write_deposits
 
@@ -48,6 +49,8 @@ def test_no_model_was_trained_on_a_held_out_row(demo: DemoResult) -> None:
         assert record["dataset_fingerprint"] == folder.fingerprint
         assert record["rows_trained"] == folder.rows(config, "train", ["sample_id"]).num_rows
         assert record["held_out_checked"][config] > 0
+        predicted = read_metadata(demo.report.parent / "predictions" / f"{config}.parquet")
+        assert predicted["template"] == record["template"] == "stimulus_first"  # a model is asked as it was trained
 
 
 def test_a_folder_that_is_not_a_demo_is_left_alone(tmp_path: Path) -> None:

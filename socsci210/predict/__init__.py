@@ -31,7 +31,7 @@ def predict(
     split: str = "test",
     out: Path,
     model: str | None = None,
-    template: str = "upstream",
+    template: str | None = None,
     batch_size: int = 32,
     seed: int = 0,
     limit_cell: int | None = None,
@@ -48,7 +48,7 @@ def predict(
         dataset: dataset folder.
         config, split: the rows to predict; `all` has one split, train.
         model: folder or Hub id of a causal language model (engine `transformers`).
-        template: prompt template.
+        template: prompt template; default: the one that the model's run record names, else upstream.
         batch_size: prompts per forward pass.
         seed: decides which rows `limit_cell` takes.
         limit_cell: at most so many rows of each (study, condition, outcome, item).
@@ -64,6 +64,8 @@ def predict(
     if (engine == "transformers") != (model is not None):
         raise DatasetError(f"engine {engine!r} {'needs a' if model is None else 'takes no'} model", fix="check --engine and --model")
     folder = DatasetFolder(dataset)
+    training = _training(model)
+    template = template or (training or {}).get("template") or "upstream"
     rows, left_out = _rows(folder, config, split, limit_cell, seed)
     metadata: dict[str, Any] = {
         "model": model,
@@ -78,7 +80,7 @@ def predict(
         "limit_cell": limit_cell,
         "rows_expected": rows.num_rows,
         "left_out": left_out,
-        "training": _training(model),
+        "training": training,
     }
     predictor: Predictor
     if model is None:
@@ -136,7 +138,9 @@ def _training(model: str | None) -> dict[str, Any] | None:
     if model is None or not record.is_file():
         return None
     stored = json.loads(record.read_text(encoding="utf-8"))
-    return {key: stored.get(key) for key in ("dataset_fingerprint", "train_on", "template_hash", "rows_trained", "studies_trained")}
+    return {
+        key: stored.get(key) for key in ("dataset_fingerprint", "train_on", "template", "template_hash", "rows_trained", "studies_trained")
+    }
 
 
 def _model(model: str, template: str, batch_size: int, rows: pa.Table, folder: DatasetFolder) -> tuple[Predictor, str]:
