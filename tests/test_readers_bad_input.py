@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyreadstat
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from socsci210.errors import ReadError
@@ -373,6 +373,7 @@ def test_noise_is_read_or_refused_with_a_message(tmp_path_factory: pytest.TempPa
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(176, 700), st.integers(0, 255))
+@example(232, 0)  # wipes the name of a column out
 def test_a_flipped_byte_in_the_dictionary_of_a_sav(tmp_path_factory: pytest.TempPathFactory, place: int, value: int) -> None:
     path = tmp_path_factory.getbasetemp() / f"flipped-{os.getpid()}.sav"
     out = io.BytesIO(_GOOD_SAV)

@@ -64,6 +64,9 @@ def read_statistical(data: bytes, extension: str, where: str, *, encoding: str |
     if extension == "por":
         data, declared = without_missing(data, where)
     _, meta = _read(data, extension, where, {**options, "metadataonly": True})
+    if None in meta.column_names:  # the parser gives it for a variable whose record holds no name
+        place = meta.column_names.index(None) + 1
+        raise ReadError(f"the file is damaged: column {place} has no name", where=where, fix="fetch it again and compare its sha256")
     names, promised = check_names(list(meta.column_names), where), meta.number_rows
     chunk = max(1, _CELLS_AT_ONCE // len(names))
     pieces: list[pa.Table] = []
