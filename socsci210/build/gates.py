@@ -353,7 +353,10 @@ def truncation(made: Made) -> Iterator[GateError]:
 
 
 def identifiers(made: Made) -> Iterator[GateError]:
-    """Nothing that names a person: no address, no telephone number, no text that people wrote. The reading refuses the id column."""
+    """Nothing that names a person: not the id column, no address, no telephone number, no text that people wrote.
+
+    The id column is refused by the reading already (`extract.read`), whatever reads it.
+    """
     for name, texts in _of_fills(made).items():
         if len(texts) > CLOSED_SET:
             yield GateError(
