@@ -44,8 +44,9 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title
     table = Table(title=title or None, title_justify="left")
     for key, heading in columns.items():
         numeric = all(isinstance(row.get(key), int | float | None) and not isinstance(row.get(key), bool) for row in rows)
-        # Figures are never cut: a narrow terminal (or a pipe, 80 wide) folds words instead.
-        width = max([len(heading.split()[0]), *(len(_cell(row.get(key))) for row in rows)], default=1) if numeric else 1
+        # Names and figures are never cut: a narrow terminal (or a pipe, 80 wide) folds headings and prose instead.
+        whole = numeric or key == next(iter(columns))
+        width = max(len(_cell(row.get(key))) for row in rows) if rows and whole else 1
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold", min_width=width)
     for row in rows:
         table.add_row(*(Text(_cell(row.get(key))) for key in columns))

@@ -45,7 +45,7 @@ def failure(
             {},
             [*ROWS, {"id": "p2", "arm": 0, "q1": 1}],
             GateError,
-            ["[participants] 1 participant ids stand in more than one row: rows 2, 5 of the data", "data.csv, column id", "drop_all"],
+            ["[participants] 1 participant id stands in more than one row: rows 2, 5 of the data", "data.csv, column id", "drop_all"],
             id="duplicate participant",
         ),
         pytest.param(

@@ -42,6 +42,8 @@ def file_in(deposit: Path, name: str, *, where: str) -> Path:
         raise StudyFileError(
             f"file name {name!r} leads out of the deposit", where=where, expected="a name inside the deposit's folder", fix="correct it"
         )
+    if path.exists() and not path.is_file():
+        raise ReadError("not a regular file", where=str(path), expected=f"the file that {where} names", fix="put the file itself there")
     if not path.is_file():
         found = ", ".join(sorted(child.name for child in deposit.iterdir())[:12]) if deposit.is_dir() else "no folder"
         raise ReadError("no such file", where=str(path), expected=f"a file that {where} names; found here: {found}", fix="add the file")
@@ -76,5 +78,5 @@ def _manifest(deposit: Path) -> dict[str, str]:
             f"cannot be read ({type(error).__name__}: {error})",
             where=str(path),
             expected="the list of hashes that the generator writes beside its files",
-            fix="write the simulated deposits again: `socsci210 simulate-deposits DIR`",
+            fix="write the simulated deposits again: `socsci210 simulate-deposits --out DIR`",
         ) from None

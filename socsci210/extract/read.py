@@ -210,10 +210,11 @@ def _without_duplicates(study: StudyFile, raw: RawTable) -> tuple[Mask, dict[str
         return np.ones(len(codes), np.bool_), {}
     _, first = np.unique(codes, return_index=True)
     again = times > 1
+    ids_again = len(np.unique(codes[again]))
     if study.data.duplicates == "refuse":
         raise GateError(
             "participants",
-            f"{len(np.unique(codes[again]))} participant ids stand in more than one row: {_rows(np.flatnonzero(again) + 1)}",
+            f"{ids_again} participant id{'s stand' if ids_again > 1 else ' stands'} in more than one row: {_rows(np.flatnonzero(again) + 1)}",
             where=where,
             expected="one row per person",
             fix="say under data.duplicates whether to drop_all of their rows or keep_first, or name another column",
