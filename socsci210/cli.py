@@ -50,7 +50,9 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold", min_width=width)
     for row in rows:
         table.add_row(*(Text(_cell(row.get(key))) for key in columns))
-    (on or Console()).print(table)
+    target = on or Console()
+    needed = target.measure(table, options=target.options.update(max_width=1000)).minimum
+    target.print(table, width=max(target.width, needed), crop=False)
 
 
 def _cell(value: Any) -> str:

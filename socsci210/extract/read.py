@@ -214,7 +214,8 @@ def _without_duplicates(study: StudyFile, raw: RawTable) -> tuple[Mask, dict[str
     if study.data.duplicates == "refuse":
         raise GateError(
             "participants",
-            f"{ids_again} participant id{'s stand' if ids_again > 1 else ' stands'} in more than one row: {_rows(np.flatnonzero(again) + 1)}",
+            f"{ids_again} participant id{'s stand' if ids_again > 1 else ' stands'} in more than one row: "
+            f"{_rows(np.flatnonzero(again) + 1)}",
             where=where,
             expected="one row per person",
             fix="say under data.duplicates whether to drop_all of their rows or keep_first, or name another column",
