@@ -108,7 +108,7 @@ def test_ids_that_differ_in_outer_space_are_one_person(tmp_path: Path, twin: str
     rows = [*ROWS, {"id": twin, "arm": 0, "q1": 1}]
     error = failure(tmp_path, {}, rows)
     assert type(error) is GateError
-    assert "[participants] 1 participant ids stand in more than one row: rows 2, 5 of the data" in str(error)
+    assert "[participants] 1 participant id stands in more than one row: rows 2, 5 of the data" in str(error)
     found = toy(tmp_path, {"data.duplicates": "keep_first"}, rows)
     deposit = extract(found.registry.get("toy").load(), found.deposits / "toy")
     assert np.array_equal(deposit.row_numbers(), [1, 2, 3, 4]) and deposit.dropped == {"duplicate_participant": 1}
