@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= auto
 BIN := .venv/bin
 
-.PHONY: install demo test lint types pytest slow clean
+.PHONY: install demo test lint types pytest clean
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -31,10 +31,7 @@ types: install
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p socsci210
 
 pytest: install
-	$(BIN)/pytest -n $(JOBS) -m "not slow"
-
-slow: install
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n $(JOBS)
 
 clean:
 	rm -rf build dist demo *.egg-info .venv
