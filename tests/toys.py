@@ -16,7 +16,8 @@ import yaml
 
 import socsci210.extract
 from socsci210.build import BuildReport, build
-from socsci210.build.gates import Made, check_study
+from socsci210.build.gates import check_study
+from socsci210.build.made import Made
 from socsci210.build.rows import make_rows
 from socsci210.build.tables import make_tables
 from socsci210.dataset_folder import DatasetFolder, file_sha256

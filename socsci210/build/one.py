@@ -12,7 +12,8 @@ from ..extract import deposit_folder, extract, file_in
 from ..registry import Registry
 from ..schema import TABLES
 from . import cache
-from .gates import Made, check_study
+from .gates import check_study
+from .made import Made
 from .rows import Rows, make_rows, scale_bounds
 from .tables import make_tables
 
