@@ -1,0 +1,45 @@
+"""The documents name commands, options and paths that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from socsci210.cli import app
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "CONTRIBUTING.md", "loaders/README.md")
+GROUP = typer.main.get_command(app)
+COMMANDS = {name: {option for p in command.params for option in p.opts} for name, command in GROUP.commands.items()}  # type: ignore[attr-defined]
+
+
+def invocations(text: str) -> list[tuple[str, list[str]]]:
+    """(command, options) of every `socsci210 COMMAND ...` in a page."""
+    found = re.findall(r"(?:^\$ |`|bin/)socsci210 ([a-z][\w-]*)([^`\n#]*)", text, re.MULTILINE)
+    return [(name, re.findall(r"--[\w-]+", rest)) for name, rest in found]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_and_options_exist(page: str) -> None:
+    found = invocations((ROOT / page).read_text(encoding="utf-8"))
+    assert found
+    for name, options in found:
+        assert name in COMMANDS, f"{page}: socsci210 {name}"
+        if name != "train":  # its options are the keys of the run config
+            assert set(options) <= COMMANDS[name], f"{page}: socsci210 {name} {options}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_exist(page: str) -> None:
+    named = re.findall(r"`((?:socsci210|loaders|train|metrics|cards|tests)/[\w./-]+)`", (ROOT / page).read_text(encoding="utf-8"))
+    missing = [path for path in named if not (ROOT / path).exists()]
+    assert missing == []
+
+
+def test_files_the_readme_shows_are_there() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in re.findall(r"\]\(([\w/.-]+)\)", readme):
+        assert (ROOT / path).exists(), path
