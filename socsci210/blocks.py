@@ -24,6 +24,7 @@ def blocks_of(document: Path) -> list[dict[str, str]]:
 def read(payload: dict[str, Any]) -> dict[str, Any]:
     """The child's side of `blocks_of`."""
     from .readers import read_document
+    from .readers.documents import describe
 
-    document = read_document(Path(payload["document"]))
-    return {"blocks": [{"id": block.id, "kind": block.kind, "text": block.text} for block in document.blocks]}
+    rows = describe(read_document(Path(payload["document"])))
+    return {"blocks": [{"id": block, "kind": kind, "text": text} for block, kind, text in rows]}
