@@ -1,7 +1,7 @@
 """What a dataset holds: the Arrow schema of every table, and the strict models of study metadata that fill them.
 
 The row table carries the ten upstream columns of SocSci210 under their upstream names and types (less `prompt` and `reasoning`, which are
-rendered on request) and five more. Its key is (study_id, sample_id): every id restarts per study.
+rendered on request) and six more. Its key is (study_id, sample_id): every id restarts per study.
 """
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ ROWS: Final = pa.schema(
         ("scale_max", pa.int64()),
         ("weight", pa.float64()),  # null where the study has none
         ("flags", pa.list_(pa.string())),  # names of the repairs and caveats that touch this row
+        ("response_clean", pa.int64()),  # the answer in the clean view: repaired where that is certain, null where the row is left out
     ]
 )
 STUDIES: Final = pa.schema(
@@ -205,6 +206,8 @@ OUTCOMES: Final = pa.schema(
         ("options", pa.list_(OPTION)),  # every labelled value, ascending
         ("direction", pa.string()),
         ("unit", pa.string()),
+        ("scale_source", pa.string()),  # study_file | stated (in the stimulus) | none
+        ("scale_reason", pa.string()),  # why a stimulus states no scale (scales.REASONS); null where it states one
         ("n_responses", pa.int64()),
     ]
 )

@@ -76,5 +76,6 @@ def _core(rows: Rows, flags: list[str]) -> pa.Table:
             "flags": pa.ListArray.from_arrays(
                 pa.array(np.arange(len(rows) + 1) * len(flags), pa.int32()), pa.array(flags * len(rows), pa.string())
             ),
+            "response_clean": pa.array(rows.response, pa.int64(), mask=np.full(len(rows), bool(flags))),  # cut text is no stimulus
         }
     )

@@ -110,6 +110,8 @@ def _outcomes(study: StudyFile, rows: Rows) -> pa.Table:
                 "options": [{"value": value, "label": label} for value, label in sorted(scale.labels.items())],
                 "direction": scale.direction,
                 "unit": scale.unit,
+                "scale_source": "study_file",
+                "scale_reason": None,
                 "n_responses": int(answered[cell]),
             }
         )
