@@ -1,0 +1,22 @@
+"""The command line. Each command only reads its arguments, calls one function of the library, and shows what came out."""
+
+from __future__ import annotations
+
+import sys
+
+from ..errors import SocSciError
+from . import data, demo, models  # the order in which help lists their commands
+from .app import app
+from .shown import console, show
+
+__all__ = ["app", "data", "demo", "main", "models", "show"]
+
+
+def main() -> None:
+    """Entry point: a message instead of a traceback for everything a user can put right."""
+    try:
+        app()
+    except SocSciError as error:
+        console.print("error: ", style="bold red", end="")
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
