@@ -304,7 +304,7 @@ def test_a_full_disk_while_writing_leaves_the_old_dataset(tmp_path: Path, monkey
     options: dict[str, Any] = {"deposits": tmp_path / "deposits", "registry": registry}
     build(["toy_a"], out=tmp_path / "out", **options)
     before = contents(tmp_path / "out")
-    monkeypatch.setattr("socsci210.build.write.write_parquet", _full)
+    monkeypatch.setattr("socsci210.dataset_writer.write_parquet", _full)
     with pytest.raises(DatasetError, match=r"(?s)out: writing failed \(No space left on device\).*free some space"):
         build(["toy_a", "toy_b"], out=tmp_path / "out", **options)
     assert contents(tmp_path / "out") == before
@@ -375,7 +375,7 @@ def test_a_full_memory_is_no_fault_of_a_study(tmp_path: Path, monkeypatch: pytes
 
 def test_the_progress_bar_takes_names_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
-    monkeypatch.setattr("socsci210.build.Console", lambda **_: Console(file=shown, force_terminal=True, width=100))
+    monkeypatch.setattr("socsci210.workshop.Console", lambda **_: Console(file=shown, force_terminal=True, width=100))
     report = build(["[/red]"], deposits=tmp_path, out=tmp_path / "out", registry=Registry())
     assert list(report.failed) == ["[/red]"] and "read [/red]" in shown.getvalue()
 

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 from ..child import end_children
-from ..dataset_folder import MANIFEST, disk_errors
+from ..dataset_folder import disk_errors
+from ..dataset_writer import write_dataset
+from ..entry import Entry
 from ..errors import DatasetError, ExpressionError, GateError, ReadError, SocSciError, StudyFileError
+from ..leftovers import sweep
 from ..registry import Registry
-from .leftovers import sweep
+from ..workshop import Step, check_target, orderly_end, progress_steps, put_in_place, workshop
 from .one import make_study
-from .write import Entry, write_dataset
 
 __all__ = ["BuildReport", "build", "validate"]
-
-Step = Callable[[int, int, str], None]
-"""Called with (steps done, steps in all, what was done)."""
 
 
 class _InternalError(SocSciError):
@@ -102,8 +93,8 @@ def build(
         DatasetError: `out` is something else than a dataset, or cannot be written.
     """
     ids = sorted(set(ids))
-    _check_target(out)
-    with _orderly_end(), _progress(progress, 2 * len(ids)) as step, _workshop(out) as (new, scratch):
+    check_target(out)
+    with orderly_end(), progress_steps(progress, 2 * len(ids), "build") as step, workshop(out) as (new, scratch):
         entries, errors = _make_all(ids, deposits, registry, jobs, cache or scratch / "studies", scratch, step)
         failed = {study: str(error) for study, error in errors.items()}
         if not entries:
@@ -113,7 +104,7 @@ def build(
             manifest = write_dataset(
                 entries, new, left_out=left_out, package_version=version("socsci210"), jobs=jobs, step=lambda study: step(f"wrote {study}")
             )
-            _move(new, out)
+            put_in_place(new, out)
     return BuildReport(out, tuple(entry.study for entry in entries), failed, manifest)
 
 
@@ -123,8 +114,8 @@ def validate(ids: Sequence[str], *, deposits: Path, registry: Registry, jobs: in
     prefix = "socsci210-validate-"
     sweep(Path(tempfile.gettempdir()), prefix)
     with (
-        _orderly_end(),
-        _progress(progress, len(ids)) as step,
+        orderly_end(),
+        progress_steps(progress, len(ids), "validate") as step,
         tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-") as scratch,
     ):
         entries, errors = _make_all(ids, deposits, registry, jobs, Path(scratch) / "studies", Path(scratch), step)
@@ -139,7 +130,7 @@ def _make_all(
     def make(study: str) -> Entry | SocSciError:
         try:
             name = make_study(study, registry=registry, deposits=deposits, folder=folder, scratch=scratch)
-            found: Entry | SocSciError = Entry(study, folder, name)
+            found: Entry | SocSciError = Entry(study, folder / name)
         except (DatasetError, MemoryError):  # a full disk or memory is no fault of the study
             raise
         except SocSciError as error:
@@ -169,76 +160,3 @@ def _reason(error: SocSciError) -> str:
     if isinstance(error, GateError):
         return f"it does not pass the gate {error.gate}"
     return _REASONS.get(type(error), "it could not be read within the limits")
-
-
-# --- the folder, complete or absent --------------------------------------------------------------------------------------------------
-
-
-def _check_target(out: Path) -> None:
-    if out.is_symlink() or out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file()):
-        raise DatasetError(
-            "it exists and is not a dataset folder",
-            where=str(out),
-            expected="a new or empty folder, or a dataset to replace",
-            fix="choose another --out",
-        )
-
-
-@contextmanager
-def _workshop(out: Path) -> Iterator[tuple[Path, Path]]:
-    """An empty folder beside `out` for the new dataset and one for work in progress, removed at the end whatever happens.
-
-    What an earlier build left when it was killed is removed first.
-    """
-    prefix = f".{out.name}.partial-"
-    with disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        sweep(out.parent, prefix)
-        folder = out.parent / f"{prefix}{os.getpid()}"
-        shutil.rmtree(folder, ignore_errors=True)
-        (folder / "new").mkdir(parents=True)
-    try:
-        yield folder / "new", folder / "scratch"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _move(new: Path, out: Path) -> None:
-    if out.is_dir():
-        out.replace(new.parent / "old")
-    new.replace(out)
-
-
-@contextmanager
-def _orderly_end() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit, so that work in progress is removed; only where the program has no handler of its own."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def end(number: int, _: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the cleaning short
-        raise SystemExit(128 + number)
-
-    signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-@contextmanager
-def _progress(given: Step | None, total: int) -> Iterator[Callable[[str], None]]:
-    """A function to call after every step."""
-    if given is not None:
-        done = iter(range(1, total + 1))
-        yield lambda what: given(next(done), total, what)
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("build", total=total)
-        yield partial(_advance, bar, task)
-
-
-def _advance(bar: Progress, task: Any, what: str) -> None:
-    bar.update(task, advance=1, description=what)

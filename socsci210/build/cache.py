@@ -20,10 +20,11 @@ from typing import Final
 import pyarrow as pa
 
 from ..dataset_folder import disk_errors, file_sha256
+from ..entry import load_table, save_tables
 from ..errors import DatasetError
+from ..leftovers import sweep
 from ..metrics.socsci210 import distances
 from ..registry import loaders_folder
-from .leftovers import sweep
 
 _LIBRARIES: Final = ("pyarrow", "numpy", "duckdb", "pyreadstat", "python-docx", "python-calamine", "pydantic")
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
@@ -67,7 +68,7 @@ def has(folder: Path, entry: str, tables: Iterable[str]) -> bool:
         return False
     try:
         for name in tables:
-            load(folder, entry, name).validate()
+            load_table(folder / entry, name).validate()
     except (DatasetError, pa.ArrowInvalid):
         with disk_errors(folder):
             doomed = _partial(folder)
@@ -82,9 +83,7 @@ def save(folder: Path, entry: str, tables: Mapping[str, pa.Table]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     partial = _partial(folder)
     try:
-        for name, table in tables.items():
-            with pa.OSFile(str(partial / f"{name}.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table)
+        save_tables(partial, tables)
         try:
             partial.replace(folder / entry)
         except OSError:
@@ -92,25 +91,6 @@ def save(folder: Path, entry: str, tables: Mapping[str, pa.Table]) -> None:
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def load(folder: Path, entry: str, name: str) -> pa.Table:
-    """One table of an entry, mapped from disk, not read into memory.
-
-    Raises:
-        DatasetError: it is not there or damaged.
-    """
-    path = folder / entry / f"{name}.arrow"
-    try:
-        with pa.memory_map(str(path)) as source:
-            return pa.ipc.open_file(source).read_all()
-    except (OSError, pa.ArrowException) as error:
-        raise DatasetError(
-            f"what was kept of a study does not read ({error})",
-            where=str(path),
-            expected="a table as the build wrote it",
-            fix="run the same command again: a damaged entry is made again",
-        ) from None
 
 
 def _partial(folder: Path) -> Path:

@@ -8,18 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 from ..dataset_folder import disk_errors, file_sha256
+from ..entry import CORE, ENTRY_TABLES
 from ..extract import deposit_folder, extract, file_in
 from ..registry import Registry
-from ..schema import TABLES
 from . import cache
 from .gates import check_study
 from .made import Made
 from .rows import Rows, make_rows, scale_bounds
 from .tables import make_tables
 
-ROWS = "rows"  # name of the row table in an entry; the others are those of schema.TABLES
 TRUNCATED = "text_truncated"
-_TABLES = (ROWS, *(name for name in TABLES if name != "assignments"))
 
 
 def make_study(study_id: str, *, registry: Registry, deposits: Path, folder: Path, scratch: Path) -> str:
@@ -46,7 +44,7 @@ def make_study(study_id: str, *, registry: Registry, deposits: Path, folder: Pat
     if (deposit / "MANIFEST.json").is_file():
         files["MANIFEST.json"] = deposit / "MANIFEST.json"
     name = f"{study.id}-{cache.key(study_file, files)[:32]}"
-    if cache.has(folder, name, _TABLES):
+    if cache.has(folder, name, ENTRY_TABLES):
         return name
     with disk_errors(scratch):
         scratch.mkdir(parents=True, exist_ok=True)
@@ -56,7 +54,7 @@ def make_study(study_id: str, *, registry: Registry, deposits: Path, folder: Pat
     check_study(Made(study, found, rows, tables))
     flags = [TRUNCATED] if study.text_status == "truncated" else []
     with disk_errors(folder):
-        cache.save(folder, name, {ROWS: _core(rows, flags), **tables})
+        cache.save(folder, name, {CORE: _core(rows, flags), **tables})
     return name
 
 

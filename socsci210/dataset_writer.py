@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +13,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .. import dataset_folder
-from ..cards.dataset import dataset_card
-from ..dataset_folder import MANIFEST, partition_name, table_file, write_parquet
-from ..schema import DEMOGRAPHIC, ROWS, SPLIT_CONFIGS, TABLES
-from ..splits import SIDES, Units, assign, check_disjoint, overlaps, partition, text_keys
-from . import cache
-from .one import ROWS as CORE
+from . import dataset_folder
+from .cards.dataset import dataset_card
+from .dataset_folder import MANIFEST, partition_name, table_file, write_parquet
+from .entry import CORE, Entry
+from .schema import DEMOGRAPHIC, ROWS, SPLIT_CONFIGS, TABLES
+from .splits import SIDES, Units, assign, check_disjoint, overlaps, partition, text_keys
 
 Sides = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One finished study: its id, and where its tables lie."""
-
-    study: str
-    folder: Path
-    name: str
-
-    def table(self, name: str) -> pa.Table:
-        """One of its tables."""
-        return cache.load(self.folder, self.name, name)
 
 
 def write_dataset(
@@ -102,9 +87,7 @@ def _split_counts(sides: Mapping[str, Sides]) -> dict[str, dict[str, int]]:
 
 def _write_rows(entry: Entry, sides: Sides, out: Path) -> None:
     """Write the rows of one study into their partitions."""
-    core, people = entry.table(CORE).combine_chunks(), entry.table("participants")
-    personas = _personas(people.column("demographic"))
-    weights = people.column("weight").combine_chunks()
+    core, people = entry.table(CORE).combine_chunks(), _People(entry)
     code = np.ravel_multi_index(tuple(sides), (len(SIDES),) * len(SPLIT_CONFIGS)).astype(np.int16)
     order = np.argsort(code, kind="stable")
     ends = np.searchsorted(code[order], np.arange(len(SIDES) ** len(SPLIT_CONFIGS) + 1))
@@ -112,7 +95,24 @@ def _write_rows(entry: Entry, sides: Sides, out: Path) -> None:
         of_config = np.unravel_index(place, (len(SIDES),) * len(SPLIT_CONFIGS))
         name = partition_name({config: SIDES[side] for config, side in zip(SPLIT_CONFIGS, of_config, strict=True)})
         index = order[ends[place] : ends[place + 1]]
-        write_parquet(_rows(entry.study, core, personas, weights, index), out / "data" / name / f"{entry.study}.parquet")
+        write_parquet(_rows(entry.study, core, people, index), out / "data" / name / f"{entry.study}.parquet")
+
+
+class _People:
+    """What a row does not repeat: the persona and the weight of its person."""
+
+    def __init__(self, entry: Entry) -> None:
+        table = entry.table("participants")
+        self._number = table.column("participant").to_numpy()  # ascending, but not without gaps in a release
+        self._weight = table.column("weight").combine_chunks()
+        own = "persona" in entry.table(CORE).column_names
+        self._persona = _personas((entry.table("personas") if own else table).column("demographic"))
+
+    def columns(self, rows: pa.Table) -> dict[str, pa.Array]:
+        """Persona and weight of each row."""
+        place = pa.array(np.searchsorted(self._number, rows.column("participant").to_numpy()))
+        persona = rows.column("persona").combine_chunks() if "persona" in rows.column_names else place
+        return {"demographic": self._persona.take(persona), "weight": self._weight.take(place)}
 
 
 def _personas(column: pa.ChunkedArray) -> pa.StructArray:
@@ -122,16 +122,13 @@ def _personas(column: pa.ChunkedArray) -> pa.StructArray:
     return pa.StructArray.from_arrays(children, names=[field.name for field in DEMOGRAPHIC])
 
 
-def _rows(study: str, core: pa.Table, personas: pa.StructArray, weights: pa.Array, index: npt.NDArray[np.int64]) -> pa.Table:
-    """Some rows of one study with everything that schema.ROWS has, `index` being their sample ids."""
+def _rows(study: str, core: pa.Table, people: _People, index: npt.NDArray[np.int64]) -> pa.Table:
+    """Some rows of one study with everything that schema.ROWS has, `index` being their places."""
     rows = core.take(pa.array(index)).combine_chunks()
-    participant = rows.column("participant").combine_chunks()
-    columns = {name: rows.column(name) for name in rows.column_names} | {
-        "sample_id": pa.array(index, pa.int64()),
-        "demographic": personas.take(participant),
+    columns = {"sample_id": pa.array(index, pa.int64())} | {name: rows.column(name) for name in rows.column_names}
+    columns |= people.columns(rows) | {
         "stimuli": _compact(rows.column("stimuli").combine_chunks()),
         "study_id": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(index)), pa.array([study])),
-        "weight": weights.take(participant),
     }
     return pa.table({name: columns[name] for name in ROWS.names})
 
