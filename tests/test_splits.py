@@ -355,7 +355,8 @@ def test_overlaps_count_people_on_both_sides() -> None:
     found = overlaps(studies, table, partition(studies, table))
     assert found["unseen_outcomes"]["test"]["people_in_train"] == 10
     assert found["unseen_participants"]["test"] == {
-        "rows": 20, "rows_left_out": 0, "texts": 4, "texts_in_train": 4, "share": 1.0, "people": 5, "people_in_train": 0,
+        "rows": 20, "rows_left_out": 0, "rows_in_train": 20, "texts": 4, "texts_in_train": 4, "share": 1.0,
+        "people": 5, "people_in_train": 0,
     }  # fmt: skip
     assert found["unseen_conditions"]["test"]["rows"] == 0
 

@@ -19,19 +19,40 @@ The rules:
 * After that, in the three configs that hold out text, a held-out row whose stimulus also stands on the training side, in any study, is
   left out of the config (side `none`), as is a validation row whose stimulus also stands in the test.
 * Studies with truncated text are in `unseen_participants` only; studies with nothing to hold out stand outside the config.
+
+A study of the release (`Units.official` is a mapping) keeps what was published with it:
+
+* Its seen or unseen side, and in `unseen_conditions` and `unseen_outcomes` the published side of each row. A test side is exactly the
+  published rows: the rule on shared text never thins it, `overlaps` counts what it shares with training. A unit with rows on both published
+  sides has the split `mixed`. A row in neither list, and a study without an entry, stand outside the config.
+* Validation is carved from the published training side: of the groups of units with no row in the test, an eighth by hash (at least one
+  where there are three). Validation rows whose text stands in training or in the test are left out, as everywhere. Training is the
+  rest of the published training side.
+* The two published files of row sides take no notice of seen and unseen studies: an unseen study is in the training sides of
+  `unseen_conditions` and `unseen_outcomes`. That is right for a model trained and scored in one config, and a leak as soon as a model
+  trained in one is scored in another, or beside a model that was trained on the seen studies. So the strict view (`strict_studies`,
+  `socsci210.load(..., strict=True)`) leaves unseen studies and all of their family, known sisters included, out of training and validation
+  in every config. It never changes a test side.
 """
 
 from .assign import FRACTIONS, assign, study_side
 from .families import family_keys, official_studies
 from .hashing import SALT, position
-from .partition import SIDES, TEXT_CONFIGS, check_disjoint, overlaps, partition
+from .partition import check_disjoint, overlaps, partition
+from .sides import MIXED, NONE, SIDES, TEST, TEXT_CONFIGS, TRAIN, VALIDATION
+from .strict import strict_counts, strict_studies
 from .units import Units, text_keys, units_of
 
 __all__ = [
     "FRACTIONS",
+    "MIXED",
+    "NONE",
     "SALT",
     "SIDES",
+    "TEST",
     "TEXT_CONFIGS",
+    "TRAIN",
+    "VALIDATION",
     "Units",
     "assign",
     "check_disjoint",
@@ -40,6 +61,8 @@ __all__ = [
     "overlaps",
     "partition",
     "position",
+    "strict_counts",
+    "strict_studies",
     "study_side",
     "text_keys",
     "units_of",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from ..errors import DatasetError
 from ..schema import ASSIGNMENTS
 from .families import family_keys, official_studies
 from .hashing import position, ranked
+from .sides import MIXED, NONE, SIDES, TEST, TRAIN, VALIDATION, Sides
 from .units import IntArray, Units
 
 TEST_BELOW: Final = 0.2  # unseen_studies: position of a family
@@ -38,7 +40,7 @@ def study_side(family: str) -> str:
 
 
 def assign(studies: Sequence[Units], official: Mapping[str, str] | None = None) -> pa.Table:
-    """Assign every unit to train, validation, test, or none (the unit stands outside the config).
+    """Assign every unit to train, validation, test, none (it stands outside the config) or mixed (its rows are published on both sides).
 
     Args:
         studies: every study of the dataset, in any order.
@@ -46,18 +48,21 @@ def assign(studies: Sequence[Units], official: Mapping[str, str] | None = None) 
 
     Returns:
         schema.ASSIGNMENTS, one row per unit and config, ordered by config, study and unit. `group`: key of the family
-        (unseen_studies), lowest unit of the text group (unseen_conditions, unseen_outcomes). `source`: official, rule, or text (the
-        group has no text of its own, so it cannot be held out).
+        (unseen_studies), lowest unit of the text group (unseen_conditions, unseen_outcomes). `source`: official (published sides;
+        validation is carved from the published training side), rule, or text (the group has no text of its own, so it cannot be held
+        out).
 
     Raises:
-        DatasetError: a study appears twice, or an official side is neither seen nor unseen.
+        DatasetError: a study appears twice, an official side is neither seen nor unseen, or a study of the release is in neither list.
     """
     ids = [study.study_id for study in studies]
-    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+    if twice := sorted(name for name, n in Counter(ids).items() if n > 1):
         raise DatasetError(f"studies {', '.join(twice)} appear twice", expected="each study once")
     official = official_studies() if official is None else official
     if wrong := sorted(set(official.values()) - {"seen", "unseen"}):
         raise DatasetError(f"official sides {', '.join(wrong)}", expected="seen or unseen")
+    if missing := sorted(study.study_id for study in studies if study.released and study.study_id not in official):
+        raise DatasetError(f"studies {', '.join(missing)} of the release are in neither list", expected="each one seen or unseen")
     ordered = sorted(studies, key=lambda study: study.study_id)
     keys = family_keys(ordered)
     sides = _sides_of_studies(ordered, keys, official)
@@ -70,11 +75,11 @@ def assign(studies: Sequence[Units], official: Mapping[str, str] | None = None) 
             [Assigned(None, "none" if study.truncated else split, keys[study.study_id], None, source)],
         )
     for study in ordered:
-        columns.add("unseen_conditions", study.study_id, _inside("unseen_conditions", study, study.condition))
+        columns.add("unseen_conditions", study.study_id, _units("unseen_conditions", study, study.condition))
     for study in ordered:
-        columns.add("unseen_outcomes", study.study_id, _inside("unseen_outcomes", study, study.task))
+        columns.add("unseen_outcomes", study.study_id, _units("unseen_outcomes", study, study.task))
     for study in ordered:
-        columns.add("unseen_participants", study.study_id, _people(study, seen=sides[study.study_id][0] != "test"))
+        columns.add_people(study.study_id, *_people(study, seen=sides[study.study_id][0] != "test"))
     return columns.table()
 
 
@@ -155,12 +160,41 @@ def _fill_empty_sides(blocks: Sequence[_Block]) -> None:
 # --- inside a study ------------------------------------------------------------------------------------------------------------------
 
 
+def _units(config: str, study: Units, unit_of_row: IntArray) -> list[Assigned]:
+    """Sides of the conditions (or outcomes) of one study: as published for a study of the release, else by rule."""
+    if study.official is None:
+        return _inside(config, study, unit_of_row)
+    sides = study.official.get(config)
+    if sides is None:
+        return [Assigned(int(unit), "none", None, None, "official") for unit in pd.unique(np.sort(unit_of_row))]
+    return _published(config, study, unit_of_row, sides)
+
+
+def _published(config: str, study: Units, unit_of_row: IntArray, sides: Sides) -> list[Assigned]:
+    """Units on the sides where their rows are published. Validation is an eighth of the text groups without a row in the test."""
+    units, code = np.unique(unit_of_row, return_inverse=True)
+    has = {side: np.bincount(code[sides == side], minlength=len(units)) > 0 for side in (TRAIN, TEST)}
+    used = sides != NONE
+    group_of, own_text = _text_groups(unit_of_row[used], study.text[used])
+    tested = {group_of[int(unit)] for unit in units[has[TEST]]}
+    trained = set(group_of.values()) - tested
+    n_validation = _eighth(len(trained))
+    validation = {int(group) for group in ranked(config, study.study_id, trained & own_text)[:n_validation]}
+    found = []
+    for unit, in_train, in_test in zip(units.tolist(), has[TRAIN], has[TEST], strict=True):
+        group = group_of.get(unit)
+        split = MIXED if in_train and in_test else "test" if in_test else "none" if group is None else "train"
+        split = "validation" if group in validation else split
+        found.append(Assigned(unit, split, None if group is None else str(group), None, "official"))
+    return found
+
+
 def _inside(config: str, study: Units, unit_of_row: IntArray) -> list[Assigned]:
     """Sides of the conditions (or outcomes) of one study: ranked by hash over groups of units with identical text."""
     group_of, own_text = _text_groups(unit_of_row, study.text)
     groups = sorted(set(group_of.values()))
     # A group all of whose text stands in others too would lose every row to the text rule if it were held out, so it never is.
-    ranks = ranked(config, study.study_id, own_text)
+    ranks = ranked(config, study.study_id, own_text).tolist()
     n_test, n_validation = _held_out(len(groups), len(ranks))
     split = dict.fromkeys(groups, "none" if study.truncated or not n_test else "train")
     if not study.truncated:
@@ -177,9 +211,12 @@ def _held_out(groups: int, holdable: int) -> tuple[int, int]:
     if groups < 2 or not holdable:
         return 0, 0
     test = min(max(1, (groups + 2) // 4), holdable)
-    rest = groups - test
-    validation = max(1, (rest + 4) // 8) if rest >= 3 else 0
-    return test, min(validation, holdable - test)
+    return test, min(_eighth(groups - test), holdable - test)
+
+
+def _eighth(groups: int) -> int:
+    """How many of the groups that are not for testing are for validation: an eighth, rounded half up, at least one where three are."""
+    return max(1, (groups + 4) // 8) if groups >= 3 else 0
 
 
 def _text_groups(unit_of_row: IntArray, text: IntArray) -> tuple[dict[int, int], set[int]]:
@@ -200,24 +237,27 @@ def _text_groups(unit_of_row: IntArray, text: IntArray) -> tuple[dict[int, int],
 # --- people --------------------------------------------------------------------------------------------------------------------------
 
 
-def _people(study: Units, *, seen: bool) -> list[Assigned]:
-    """Sides of the people of one study: half for testing, a tenth of the rest for validation, and nesting fractions of what is left."""
-    order = ranked("unseen_participants", study.study_id, map(int, study.participants))
-    if not seen or len(order) < 2:
-        return [Assigned(person, "none", None, None, "rule") for person in sorted(order)]
-    test = (len(order) + 1) // 2
-    rest = len(order) - test
-    validation = max(1, (rest + 5) // 10) if rest >= 3 else 0
-    train = order[test + validation :]
-    found = [Assigned(person, "test", None, None, "rule") for person in order[:test]]
-    found += [Assigned(person, "validation", None, None, "rule") for person in order[test : test + validation]]
-    found += [Assigned(person, "train", None, _fraction(rank, len(train)), "rule") for rank, person in enumerate(train)]
-    return sorted(found)
+def _people(study: Units, *, seen: bool) -> tuple[IntArray, Sides, IntArray]:
+    """People of one study, their sides, and the training fraction that holds each (0 outside training).
+
+    Half are for testing, a tenth of the rest for validation; the fractions of what is left nest.
+    """
+    order = ranked("unseen_participants", study.study_id, study.participants.tolist())
+    side, fraction = np.full(len(order), NONE, np.uint8), np.zeros(len(order), np.int64)
+    if seen and len(order) >= 2:
+        test = (len(order) + 1) // 2
+        rest = len(order) - test
+        validation = max(1, (rest + 5) // 10) if rest >= 3 else 0
+        side[:test], side[test : test + validation], side[test + validation :] = TEST, VALIDATION, TRAIN
+        fraction[test + validation :] = _fractions(rest - validation)
+    ascending = np.argsort(order, kind="stable")
+    return order[ascending], side[ascending], fraction[ascending]
 
 
-def _fraction(rank: int, n: int) -> int:
-    """The smallest training fraction that holds the person of this rank: f per cent of n people, rounded up, so at least one."""
-    return next(fraction for fraction in FRACTIONS if rank * 100 < fraction * n)
+def _fractions(n: int) -> IntArray:
+    """For the people of rank 0 to n - 1, the smallest training fraction that holds each: f per cent of n, rounded up, so at least one."""
+    held = [-(-fraction * n // 100) for fraction in FRACTIONS]
+    return np.array(FRACTIONS)[np.searchsorted(held, np.arange(n), side="right")]
 
 
 class _Columns:
@@ -228,7 +268,18 @@ class _Columns:
 
     def add(self, config: str, study: str, rows: Sequence[Assigned]) -> None:
         values = dict(zip(Assigned._fields, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(Assigned._fields, ())
-        given = {"config": [config] * len(rows), "study_id": [study] * len(rows), **values}
+        self._append(config, study, len(rows), values)
+
+    def add_people(self, study: str, people: IntArray, sides: Sides, fractions: IntArray) -> None:
+        splits = pa.array(SIDES).take(pa.array(sides))
+        train = pa.array(fractions, mask=fractions == 0)
+        nothing = pa.nulls(len(people), pa.string())
+        rule = pa.repeat(pa.scalar("rule"), len(people))
+        values = dict(zip(Assigned._fields, (people, splits, nothing, train, rule), strict=True))
+        self._append("unseen_participants", study, len(people), values)
+
+    def _append(self, config: str, study: str, n: int, values: Mapping[str, Any]) -> None:
+        given = {"config": pa.repeat(pa.scalar(config), n), "study_id": pa.repeat(pa.scalar(study), n), **values}
         self._parts.append(pa.table({field.name: pa.array(given[field.name], field.type) for field in ASSIGNMENTS}, schema=ASSIGNMENTS))
 
     def table(self) -> pa.Table:

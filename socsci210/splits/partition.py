@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import DatasetError
-from ..schema import SPLIT_CONFIGS, SPLITS
-from .units import Units
+from ..schema import SPLIT_CONFIGS
+from .sides import MIXED, NONE, PUBLISHED, SIDES, TEST, TEXT_CONFIGS, TRAIN, VALIDATION, Bools, Sides
+from .units import IntArray, Units
 
-SIDES: Final = (*SPLITS, "none")
-"""What the codes of `partition` stand for, in order."""
-TEXT_CONFIGS: Final = ("unseen_studies", "unseen_conditions", "unseen_outcomes")
-"""The configs that hold out text; in `unseen_participants` everyone reads the same."""
-TRAIN, VALIDATION, TEST, NONE = range(4)
-
-Sides = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int32]
+_SPLITS = (*SIDES, MIXED)
+_FIX = "pass the table that assign() made"
 
 
 def partition(studies: Sequence[Units], assignments: pa.Table) -> dict[str, Sides]:
@@ -36,15 +33,16 @@ def partition(studies: Sequence[Units], assignments: pa.Table) -> dict[str, Side
         order of the study's rows.
 
     Raises:
-        DatasetError: a unit that has rows has no assignment.
+        DatasetError: a unit that has rows has no assignment, or its assignment contradicts the published sides of its rows.
     """
     sides = _assigned(studies, assignments)
-    text, n_texts = _codes([study.text for study in studies])
+    text, n_texts = _texts(studies)
     for config in TEXT_CONFIGS:
         line = SPLIT_CONFIGS.index(config)
         joined = _joined(studies, sides, line)
         in_train, in_test = _marks(text, joined == TRAIN, n_texts), _marks(text, joined == TEST, n_texts)
-        out = in_train[text] & ((joined == TEST) | (joined == VALIDATION)) | in_test[text] & (joined == VALIDATION)
+        held_out = _ruled(studies, joined == TEST) | (joined == VALIDATION)
+        out = in_train[text] & held_out | in_test[text] & (joined == VALIDATION)
         joined[out] = NONE
         for study, (start, end) in zip(studies, _spans(studies), strict=True):
             sides[study.study_id][line] = joined[start:end]
@@ -57,33 +55,51 @@ def _assigned(studies: Sequence[Units], assignments: pa.Table) -> dict[str, Side
     return {study.study_id: np.stack([_line(study, config, lookup) for config in SPLIT_CONFIGS]) for study in studies}
 
 
-def _line(study: Units, config: str, lookup: Mapping[tuple[str, str], tuple[npt.NDArray[np.int64], Sides]]) -> Sides:
+def _line(study: Units, config: str, lookup: Mapping[tuple[str, str], tuple[IntArray, Sides]]) -> Sides:
     """Sides of the rows of one study in one config."""
     units, codes = lookup.get((config, study.study_id), (np.empty(0, np.int64), np.empty(0, np.uint8)))
     if config == "unseen_studies":
         if len(codes) != 1:
-            raise DatasetError("no assignment", where=f"{study.study_id}, config {config}", fix="pass the table that assign() made")
+            raise DatasetError("no assignment", where=f"{study.study_id}, config {config}", fix=_FIX)
         return np.full(study.n_rows, codes[0], np.uint8)
     of_row = {"unseen_conditions": study.condition, "unseen_outcomes": study.task, "unseen_participants": study.participant}[config]
     highest = int(max(units.max(initial=0), of_row.max(initial=0)))
-    side_of = np.full(highest + 1, len(SIDES), np.uint8)
+    side_of = np.full(highest + 1, len(_SPLITS), np.uint8)
     side_of[units] = codes
     line: Sides = side_of[of_row]
-    if (line == len(SIDES)).any():
-        first = int(of_row[line == len(SIDES)][0])
-        raise DatasetError(
-            f"unit {first} has no assignment", where=f"{study.study_id}, config {config}", fix="pass the table that assign() made"
-        )
-    return line
+    published = _published(study, config)
+    wrong = line > NONE if published is None else _contradicts(line, published)
+    if wrong.any():
+        unit, split = int(of_row[wrong][0]), [*_SPLITS, "no assignment"][line[wrong][0]]
+        found = f"unit {unit} has no assignment" if split == "no assignment" else f"unit {unit} is assigned to {split}, its rows are not"
+        raise DatasetError(found, where=f"{study.study_id}, config {config}", fix=_FIX)
+    if published is None:
+        return line
+    return np.where((line == VALIDATION) & (published == TRAIN), np.uint8(VALIDATION), published)
 
 
-def _lookup(assignments: pa.Table) -> dict[tuple[str, str], tuple[npt.NDArray[np.int64], Sides]]:
+def _published(study: Units, config: str) -> Sides | None:
+    """The published side of each row of a study of the release, where the release publishes sides."""
+    if study.official is None or config not in PUBLISHED:
+        return None
+    return study.official.get(config, np.full(study.n_rows, NONE, np.uint8))
+
+
+def _contradicts(line: Sides, published: Sides) -> Bools:
+    """Rows whose unit is assigned to a side on which they do not stand; rows in neither list stand on none whatever their unit does."""
+    mixed = line == len(SIDES)
+    as_train, as_test = mixed | (line == TRAIN) | (line == VALIDATION), mixed | (line == TEST)
+    wrong: Bools = (line > len(SIDES)) | (published == TRAIN) & ~as_train | (published == TEST) & ~as_test
+    return wrong
+
+
+def _lookup(assignments: pa.Table) -> dict[tuple[str, str], tuple[IntArray, Sides]]:
     """(config, study) -> units and their sides."""
     configs, studies = (assignments[name].combine_chunks().dictionary_encode() for name in ("config", "study_id"))
-    side_of = pd.Index(SIDES).get_indexer(assignments["split"].to_pandas())
+    side_of = pc.fill_null(pc.index_in(assignments["split"], pa.array(_SPLITS)), -1).to_numpy()
     if (side_of < 0).any():
         raise DatasetError(
-            f"split {assignments['split'][int(np.argmin(side_of))]} in the assignments", expected=f"one of {', '.join(SIDES)}"
+            f"split {assignments['split'][int(np.argmin(side_of))]} in the assignments", expected=f"one of {', '.join(_SPLITS)}"
         )
     units = assignments["unit"].fill_null(0).to_numpy()
     n = max(len(studies.dictionary), 1)
@@ -102,28 +118,34 @@ def _lookup(assignments: pa.Table) -> dict[tuple[str, str], tuple[npt.NDArray[np
 def check_disjoint(studies: Sequence[Units], sides: Mapping[str, Sides]) -> None:
     """Prove that no unit and, where text is held out, no text stands on two of train, validation and test.
 
-    Looks at the rows alone, so it finds any mistake of the rules, and of whoever applied them.
+    Looks at the rows alone, so it finds any mistake of the rules, and of whoever applied them. What the release itself publishes is exempt:
+    its training and test sides are taken as they are, disjoint by row. Whatever is decided here is not: no validation side shares a unit
+    or a text with another side, and no test side made by rule does.
 
     Raises:
         DatasetError: names the config, the study and the unit or the number of shared texts.
     """
-    text, n_texts = _codes([study.text for study in studies])
-    of_row = {
-        "unseen_studies": _codes([np.full(study.n_rows, i) for i, study in enumerate(studies)]),
-        "unseen_conditions": _in_studies(studies, "condition"),
-        "unseen_outcomes": _in_studies(studies, "task"),
-        "unseen_participants": _in_studies(studies, "participant"),
-    }
-    for line, config in enumerate(SPLIT_CONFIGS):
+    for line, (config, codes, n) in enumerate(_units_of_configs(studies)):
         joined = _joined(studies, sides, line)
-        _refuse_shared(config, "units (by identity)", *of_row[config], joined, studies)
-        if config in TEXT_CONFIGS:
-            _refuse_shared(config, "stimuli (by text)", text, n_texts, joined, studies)
+        decided = _ruled(studies, joined == TEST) if config in PUBLISHED else joined == TEST
+        _refuse_shared(config, "units (by identity)", codes, n, joined, decided, studies)
+    text, n_texts = _texts(studies)
+    for config in TEXT_CONFIGS:
+        joined = _joined(studies, sides, SPLIT_CONFIGS.index(config))
+        _refuse_shared(config, "stimuli (by text)", text, n_texts, joined, _ruled(studies, joined == TEST), studies)
 
 
-def _refuse_shared(config: str, what: str, codes: npt.NDArray[np.int64], n: int, joined: Sides, studies: Sequence[Units]) -> None:
-    marks = [_marks(codes, joined == side, n) for side in (TRAIN, VALIDATION, TEST)]
-    shared = (marks[TRAIN] & marks[VALIDATION]) | (marks[TRAIN] & marks[TEST]) | (marks[VALIDATION] & marks[TEST])
+def _units_of_configs(studies: Sequence[Units]) -> Iterator[tuple[str, Codes, int]]:
+    whole = np.repeat(np.arange(len(studies), dtype=np.int32), [study.n_rows for study in studies])
+    yield "unseen_studies", whole, len(studies)
+    for config, name in (("unseen_conditions", "condition"), ("unseen_outcomes", "task"), ("unseen_participants", "participant")):
+        yield config, *_in_studies(studies, name)
+
+
+def _refuse_shared(config: str, what: str, codes: Codes, n: int, joined: Sides, decided: Bools, studies: Sequence[Units]) -> None:
+    """`decided`: the rows of the test that may share nothing with training."""
+    train, validation, test = (_marks(codes, joined == side, n) for side in (TRAIN, VALIDATION, TEST))
+    shared = (train & validation) | (validation & test) | (train & _marks(codes, decided, n))
     if not shared.any():
         return
     first = int(np.flatnonzero(shared[codes] & (joined != NONE))[0])
@@ -141,12 +163,13 @@ def overlaps(studies: Sequence[Units], assignments: pa.Table, sides: Mapping[str
 
     Returns:
         config -> split (validation, test) -> counts: `rows` on the side; `rows_left_out` (assigned to the side, but their stimulus also
-        stands on another: side `none`); `texts` assigned to the side, `texts_in_train` of them that also stand in training, and
-        `share` of the two; `people` on the side, and `people_in_train` of them. The text counts are taken before rows are left out:
-        after it nothing is shared, except in `unseen_participants`, where sharing is the point.
+        stands on another: side `none`); `rows_in_train`, rows that stayed though their stimulus also stands in training, which happens
+        only in a published test (never thinned) and in `unseen_participants` (where sharing is the point); `texts` assigned to the side,
+        `texts_in_train` of them that also stand in training, and `share` of the two, all three before rows are left out; `people` on
+        the side, and `people_in_train` of them.
     """
     before = _assigned(studies, assignments)
-    text, n_texts = _codes([study.text for study in studies])
+    text, n_texts = _texts(studies)
     people, n_people = _in_studies(studies, "participant")
     found: dict[str, Any] = {}
     for line, config in enumerate(SPLIT_CONFIGS):
@@ -154,11 +177,13 @@ def overlaps(studies: Sequence[Units], assignments: pa.Table, sides: Mapping[str
         text_train, people_train = _marks(text, was == TRAIN, n_texts), _marks(people, now == TRAIN, n_people)
         found[config] = {}
         for side in (VALIDATION, TEST):
-            texts, persons = _marks(text, was == side, n_texts), _marks(people, now == side, n_people)
+            on_side = now == side
+            texts, persons = _marks(text, was == side, n_texts), _marks(people, on_side, n_people)
             n, shared = int(texts.sum()), int((texts & text_train).sum())
             found[config][SIDES[side]] = {
-                "rows": int((now == side).sum()),
+                "rows": int(on_side.sum()),
                 "rows_left_out": int(((was == side) & (now == NONE)).sum()),
+                "rows_in_train": int(text_train[text[on_side]].sum()),
                 "texts": n,
                 "texts_in_train": shared,
                 "share": shared / n if n else 0.0,
@@ -181,18 +206,33 @@ def _joined(studies: Sequence[Units], sides: Mapping[str, Sides], line: int) -> 
     return np.concatenate([np.empty(0, np.uint8), *(sides[study.study_id][line] for study in studies)])
 
 
-def _codes(arrays: Sequence[npt.NDArray[Any]]) -> tuple[npt.NDArray[np.int64], int]:
-    """Joined arrays as dense codes, and how many there are."""
-    codes, distinct = pd.factorize(np.concatenate([np.empty(0, np.int64), *arrays]))
-    return codes, len(distinct)
+def _ruled(studies: Sequence[Units], test: Bools) -> Bools:
+    """Of the rows in a test, those that a rule put there: tests of the release are taken as published."""
+    released = np.repeat([study.released for study in studies], [study.n_rows for study in studies])
+    return test & ~released.astype(np.bool_)
 
 
-def _in_studies(studies: Sequence[Units], name: str) -> tuple[npt.NDArray[np.int64], int]:
-    """Dense codes of (study, unit): every number restarts per study."""
-    return _codes([getattr(study, name).astype(np.int64) | (np.int64(i) << 40) for i, study in enumerate(studies)])
+def _texts(studies: Sequence[Units]) -> tuple[Codes, int]:
+    """Dense codes of the stimuli, and how many there are: first within each study, then across the few that are distinct."""
+    inside = [pd.factorize(study.text) for study in studies]
+    across, distinct = pd.factorize(np.concatenate([np.empty(0, np.int64), *(texts for _, texts in inside)]))
+    starts = np.cumsum([0, *(len(texts) for _, texts in inside)])
+    across = across.astype(np.int32)
+    codes = [across[start:][own] for start, (own, _) in zip(starts[:-1], inside, strict=True)]
+    return np.concatenate([np.empty(0, np.int32), *codes]), len(distinct)
 
 
-def _marks(codes: npt.NDArray[np.int64], where: Bools, n: int) -> Bools:
+def _in_studies(studies: Sequence[Units], name: str) -> tuple[Codes, int]:
+    """Dense codes of (study, unit), and how many there are: every number restarts per study."""
+    joined, n = [np.empty(0, np.int32)], 0
+    for study in studies:
+        codes, distinct = pd.factorize(getattr(study, name))
+        joined.append((codes + n).astype(np.int32))
+        n += len(distinct)
+    return np.concatenate(joined), n
+
+
+def _marks(codes: Codes, where: Bools, n: int) -> Bools:
     """Which of n codes occur where `where` holds."""
     marks = np.zeros(n, np.bool_)
     marks[codes[where]] = True

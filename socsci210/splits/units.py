@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import DatasetError
+from .sides import NONE, PUBLISHED, TEST, TRAIN, Sides
 
 IntArray = npt.NDArray[np.integer]
 
@@ -28,9 +30,12 @@ class Units:
         text: identity of each row's stimulus, equal for equal text ACROSS studies: `text_keys`, or codes of one shared dictionary.
         truncated: the source cuts its wording, so the study stays out of every config that holds out text.
         same_as: ids of studies that this one declares itself to be the same as.
+        official: None for a study with no published row sides. A mapping, empty or not, marks a study of the release: config
+            (unseen_conditions, unseen_outcomes) -> TRAIN, TEST or NONE per row, as published; NONE is a row in neither list. A study of
+            the release stands outside the configs that have no entry, because the published setting did not use it there.
 
     Raises:
-        DatasetError: the arrays differ in length, or hold a negative number other than in `text`.
+        DatasetError: the arrays differ in length, or hold a negative number other than in `text`, or `official` holds something else.
     """
 
     study_id: str
@@ -42,6 +47,7 @@ class Units:
     text: IntArray
     truncated: bool = False
     same_as: tuple[str, ...] = ()
+    official: Mapping[str, Sides] | None = None
 
     def __post_init__(self) -> None:
         lengths = {name: len(getattr(self, name)) for name in ("condition", "task", "participant", "text")}
@@ -51,11 +57,27 @@ class Units:
             values = getattr(self, name)
             if len(values) and values.min() < 0:
                 raise DatasetError(f"{name} {values.min()}", where=self.study_id, expected="numbers from 0")
+        for config, sides in (self.official or {}).items():
+            self._check_official(config, sides)
+
+    def _check_official(self, config: str, sides: Sides) -> None:
+        where = f"{self.study_id}, official sides of {config}"
+        if config not in PUBLISHED:
+            raise DatasetError("the release publishes no row sides of it", where=where, expected=" or ".join(PUBLISHED))
+        if len(sides) != self.n_rows:
+            raise DatasetError(f"{len(sides)} sides for {self.n_rows} rows", where=where, expected="one entry per row")
+        if not np.isin(sides, (TRAIN, TEST, NONE)).all():
+            raise DatasetError(f"codes {np.unique(sides).tolist()}", where=where, expected=f"{TRAIN} (train), {TEST} (test) or {NONE}")
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.text)
+
+    @property
+    def released(self) -> bool:
+        """Whether the study comes with the release, so that its published sides hold."""
+        return self.official is not None
 
 
 def text_keys(stimuli: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
