@@ -22,7 +22,7 @@ from socsci210.metrics.socsci210.cells import (
     uniform,
     uniform_draws,
 )
-from socsci210.metrics.socsci210.distances import decode, expected_distance, noise_floor, noise_floor_draws, wasserstein
+from socsci210.metrics.socsci210.distances import decode, expected_distance, noise_floor, noise_floor_draws, uniform_distance, wasserstein
 
 
 def one_cell(model: np.ndarray, human: np.ndarray) -> float:
@@ -50,6 +50,26 @@ def test_many_cells_equal_scipy(seed: int) -> None:
         else:
             truth = wasserstein_distance(place[own], place[own], model[own], human[own])
             assert found[cell] == pytest.approx(truth, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_closed_form_of_a_uniform_equals_many_uniform_points(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n_cells, points = 20, (np.arange(20_000) + 0.5) / 20_000
+    code = rng.integers(0, n_cells, 200)
+    code[code == 7] = 8  # a cell without people
+    place, mass = rng.integers(0, 11, 200) / 10, rng.random(200)
+    found = uniform_distance(code, place, mass, n_cells)
+    for cell in range(n_cells):
+        own = code == cell
+        if not own.any():
+            assert np.isnan(found[cell])
+        else:
+            assert found[cell] == pytest.approx(wasserstein_distance(points, place[own], None, mass[own]), abs=1e-4)
+
+
+def test_the_closed_form_by_hand() -> None:
+    assert uniform_distance([0, 1, 1, 1], [0.0, 0.0, 0.5, 1.0], [3, 1, 2, 1], 2).tolist() == [0.5, pytest.approx(0.125)]
 
 
 def test_a_101_level_scale_equals_scipy() -> None:

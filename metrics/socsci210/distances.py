@@ -39,6 +39,35 @@ def wasserstein(cell: ArrayLike, position: ArrayLike, model: ArrayLike, human: A
     return out
 
 
+def uniform_distance(cell: ArrayLike, position: ArrayLike, human: ArrayLike, n_cells: int) -> Floats:
+    """W1 between the continuous uniform distribution on [0, 1] and the humans' distribution in each cell, in closed form.
+
+    Between two neighbouring answers the humans' cumulative share is a constant c and the uniform one is the position x itself, so the
+    area is that of |x - c|, whose antiderivative is (x - c) |x - c| / 2.
+
+    Args:
+        cell, position, human, n_cells: as in `wasserstein`; positions on [0, 1].
+
+    Returns:
+        One distance per cell; nan where it has no mass.
+
+    >>> float(uniform_distance([0, 0], [0.0, 1.0], [1, 1], 1)[0])
+    0.25
+    """
+    ends = np.repeat(np.arange(n_cells), 2)  # both ends of every cell, without mass, so that gaps cover the whole of [0, 1]
+    masses = np.concatenate([np.asarray(human, np.float64), np.zeros(len(ends))])
+    places = np.concatenate([np.asarray(position, np.float64), np.tile([0.0, 1.0], n_cells)])
+    code, place, order = _ordered(np.concatenate([np.asarray(cell, np.int64), ends]), places)
+    mass = masses[order]
+    share = _running(code, _shares(code, mass, n_cells))
+    gap, inside = _gaps(code, place)
+    left, right = place - share, place + gap - share
+    area = np.where(inside, (right * np.abs(right) - left * np.abs(left)) / 2, 0.0)
+    out: Floats = np.bincount(code, weights=area, minlength=n_cells).astype(np.float64)
+    out[np.bincount(code, weights=mass, minlength=n_cells) <= 0] = np.nan
+    return out
+
+
 def expected_distance(cell: ArrayLike, position: ArrayLike, mass: ArrayLike, n: ArrayLike, n_cells: int) -> Floats:
     """Noise floor of many cells: E[W1] between a distribution and n people drawn from it.
 
