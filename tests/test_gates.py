@@ -13,9 +13,9 @@ import pyreadstat
 import pytest
 
 from socsci210.build.gates import GATES
-from socsci210.build.patterns import polarity
 from socsci210.dataset_folder import file_sha256
 from socsci210.errors import GateError
+from socsci210.patterns import polarity
 
 from .toys import ROWS, SCALE, Toy, many, read_here, toy
 

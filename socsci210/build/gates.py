@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .. import patterns
 from ..crosswalks import PLAUSIBLE
 from ..demographics import VOCABULARY
 from ..errors import GateError
 from ..extract import column_of, items_of
 from ..schema import MAX_ENUMERATED
 from ..study_file import Outcome, Stated
-from . import patterns
 from .codes import MissingCodes, people, whole
 from .made import Made
 from .text_gates import identifiers, residue, same_text, truncation

@@ -8,9 +8,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .. import patterns
 from ..errors import GateError
 from ..texts import BLANK
-from . import patterns
 from .made import Made
 
 CLOSED_SET: Final = 100  # distinct texts of one fill above which it is no closed set

@@ -1,4 +1,5 @@
-"""What gates look for in texts. Patterns that run over many texts are RE2 (through pyarrow), the others Python's."""
+"""What the gates of the build and the rules of the audit look for. Patterns that run over many texts are RE2 (through pyarrow), the others
+Python's."""
 
 from __future__ import annotations
 
@@ -7,11 +8,19 @@ from typing import Final
 
 TELEPHONE: Final = "a telephone number"
 EMPTY_VALUE: Final = "an empty value written out"
+EMPTY_WORD: Final = r"(?:None(?:Type)?|nan|NaN|<NA>)"  # what Python writes for a value that is not there
+BLANK_WORD: Final = "BLANK"
+# `{code[expr]}`, `{name.part:format}`, `${...}`, `{{...}}`, `%(name)s`, an unfilled `{name}`; not `{a, b}`, `{x}` or an emoticon
+PLACEHOLDER: Final = (
+    r"\$\{[^{}]{1,80}\}|\{\{[^{}]{1,80}\}\}|%\([A-Za-z_]\w{0,60}\)[sdf]"
+    r"|\{[A-Za-z_]\w{0,60}(?:\[[^\[\]{}]{0,60}\]|\.\w{1,60}|\([^(){}]{0,60}\)){1,4}(?:![rsa])?(?::[^{}\s]{0,20})?\}"
+    r"|\{[A-Za-z_]\w{1,60}(?:![rsa])?(?::[^{}\s]{0,20})?\}"
+)
 RESIDUE: Final = {
     r"[{}]": "a brace",
     # `None` alone or as a value, not in "None of these", "None at all", "None or little"
     r"(^|[:=(\[,] ?)(None|none|nan|NaN|NULL|N/A)[.!?]?\s*$|\b(nan|NaN|NULL|<NA>)\b": EMPTY_VALUE,
-    r"\bBLANK\b|_{4,}": "an unfilled blank",
+    rf"\b{BLANK_WORD}\b|_{{4,}}": "an unfilled blank",
     r"</?[A-Za-z][^<>]*>|&(nbsp|amp|quot|lt|gt|#\d+);": "markup",
     # UTF-8 read as cp1252 or latin-1, and the replacement character
     r"â€|Ã[\x{0080}-\x{00BF}ƒ©¨¡±³¶¼]|Â[\x{00A0}-\x{00BF}]|\x{FFFD}|ï»¿|‚Ä": "mojibake",
@@ -29,7 +38,7 @@ NO_ANSWER: Final = re.compile(
     | not\s+asked | no\s+(answer|response) | (system\s)?missing | web\s+blank | blank | n/?a | not\s+applicable | inapplicable
     | unknown | not\s+ascertained | valid\s+skip | legitimate\s+skip ) (\s*\([^)]*\))? \]? \.?"""
 )
-SENTINEL: Final = re.compile(r"-[1-9]|-9+[789]?|9{2,}[789]?|7{2,}|8{2,}")
+SENTINEL: Final = re.compile(r"-[1-9]|-9+[789]?|9+[789]|7{2,}|8{2,}")
 
 # Labels of agreement, likelihood, support, approval, belief, frequency and yes/no. No is looked for first: "disagree" holds "agree".
 _NO: Final = re.compile(

@@ -1,0 +1,29 @@
+"""The parts of a stimulus: treatment, question, answer format. In the release they are one string with connecting words between them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ..scales import ParsedScale
+
+_ASKED: Final = re.compile(r"\basked\b(?! to\b)(?: [a-z ]{0,40})?:?\s*[\"'“‘]?")
+_END: Final = re.compile(r"[.?!…][\"'”’)]*\s+(?=\S)")
+
+
+def treatment_end(text: str, scale: ParsedScale) -> int:
+    """Where the treatment ends: at the last `asked`, or before the last sentence that is not about how to answer."""
+    stop = scale.sentence[0] if scale.sentence else len(text)
+    asked = None
+    for asked in _ASKED.finditer(text, 0, stop):  # noqa: B007 (the last one is wanted)
+        pass
+    if asked is not None:
+        return asked.start()
+    ends = [found.end() for found in _END.finditer(text, 0, stop) if text[found.end() : stop].strip("\"'“”‘’ ")]
+    return ends[-1] if ends else 0
+
+
+def question(text: str, scale: ParsedScale) -> tuple[int, int]:
+    """The place of the question: what stands between the treatment and the answer format."""
+    stop = scale.sentence[0] if scale.sentence else len(text)
+    return treatment_end(text, scale), stop
