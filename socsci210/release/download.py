@@ -7,6 +7,7 @@ continues; a file that was cut off within one run is continued where it broke of
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import threading
 import time
@@ -17,9 +18,9 @@ from typing import Any, Final
 
 from filelock import FileLock
 from httpx2 import HTTPError
-from huggingface_hub import DryRunFileInfo, get_cached_repo_tree, snapshot_download
+from huggingface_hub import DryRunFileInfo, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-from huggingface_hub.utils.tqdm import silent_tqdm
+from huggingface_hub.utils import tqdm
 
 from ..errors import DatasetError
 from ..load import cache_folder
@@ -27,6 +28,7 @@ from .source import DEFAULT, MAPPINGS, PINNED, Step, mapping_file
 
 WAITS: Final = (2.0, 10.0)  # seconds before each further try after a lost connection
 _PATTERNS: Final = ["data/*.parquet", *(mapping_file(name) for name in MAPPINGS)]
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 _AGAIN: Final = "run the same command again: files that are complete are not loaded twice"
 _MEGABYTE: Final = 1_000_000
@@ -52,37 +54,55 @@ def download(repo_id: str, revision: str, progress: Step | None) -> tuple[Path, 
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "download.lock"):
-            folder = _with_patience(wanted, where, progress)
-        tree = get_cached_repo_tree(repo_id, repo_type="dataset", revision=folder.name, cache_dir=cache)
+            folder = _snapshot(wanted, where, progress)
     except (HTTPError, HFValidationError, OSError, RuntimeError) as error:  # the transfer library raises plain RuntimeErrors
         raise _explained(error, repo_id, revision, cache) from error
-    return folder, folder.name, {file.path: file.lfs.sha256 for file in tree if file.lfs is not None}
+    return folder, folder.name, _stated_sha256(folder)
 
 
-def _with_patience(wanted: dict[str, Any], where: str, progress: Step | None) -> Path:
-    """Try again after a lost connection; the client itself gives up on some kinds at once."""
+def _stated_sha256(folder: Path) -> dict[str, str]:
+    """The sha256 of large files: the client keeps every file under the identity that the Hub gave it, and links to it from the snapshot.
+
+    Empty where the file system has no links.
+    """
+    stored = {path.relative_to(folder).as_posix(): path.resolve().name for path in folder.glob("*/*")}
+    return {path: name for path, name in stored.items() if _SHA256.fullmatch(name)}
+
+
+class _Silent(tqdm):
+    """A progress bar that is never shown."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "disable": True})
+
+
+def _snapshot(wanted: dict[str, Any], where: str, progress: Step | None) -> Path:
+    """The folder with all wanted files, those that are missing downloaded."""
+    cache: Path = wanted["cache_dir"]
+    for leftover in cache.glob("*/blobs/*.incomplete"):  # of a killed run: under our lock nobody is writing them, and nobody reads them
+        leftover.unlink(missing_ok=True)
+    plan: list[DryRunFileInfo] = snapshot_download(**wanted, dry_run=True, tqdm_class=_Silent)
+    missing = sum(file.file_size or 0 for file in plan if file.will_download)
+    if missing > shutil.disk_usage(cache).free:
+        raise OSError(errno.ENOSPC, f"{missing / _MEGABYTE:,.0f} MB needed")
+    if not missing:
+        return _with_patience({**wanted, "tqdm_class": _Silent})
+    if progress is None:
+        return _with_patience(wanted)
+    with _reporting(progress, cache, missing, f"downloading {where[:60]} (MB)"):
+        return _with_patience({**wanted, "tqdm_class": _Silent})
+
+
+def _with_patience(wanted: dict[str, Any]) -> Path:
+    """Download, and try again after a lost connection: the client gives up at once on some kinds of loss."""
     for wait in WAITS:
         try:
-            return _snapshot(wanted, where, progress)
+            return Path(snapshot_download(**wanted))
         except (HTTPError, OSError, RuntimeError) as error:
             if not _may_pass(error):
                 raise
             time.sleep(wait)
-    return _snapshot(wanted, where, progress)
-
-
-def _snapshot(wanted: dict[str, Any], where: str, progress: Step | None) -> Path:
-    cache: Path = wanted["cache_dir"]
-    for leftover in cache.glob("*/blobs/*.incomplete"):  # of a killed run: under our lock nobody is writing them, and nobody reads them
-        leftover.unlink(missing_ok=True)
-    plan: list[DryRunFileInfo] = snapshot_download(**wanted, dry_run=True, tqdm_class=silent_tqdm)
-    missing = sum(file.file_size or 0 for file in plan if file.will_download)
-    if missing > shutil.disk_usage(cache).free:
-        raise OSError(errno.ENOSPC, f"{missing / _MEGABYTE:,.0f} MB needed")
-    if progress is None:
-        return Path(snapshot_download(**wanted))
-    with _reporting(progress, cache, missing, f"downloading {where[:60]} (MB)"):
-        return Path(snapshot_download(**wanted, tqdm_class=silent_tqdm))
+    return Path(snapshot_download(**wanted))
 
 
 @contextmanager
@@ -92,7 +112,7 @@ def _reporting(progress: Step, cache: Path, missing: int, what: str) -> Iterator
 
     def report() -> None:
         while not done.wait(0.5):
-            progress((_size(cache) - before) // _MEGABYTE, missing // _MEGABYTE, what)
+            progress(min(_size(cache) - before, missing) // _MEGABYTE, missing // _MEGABYTE, what)
 
     thread = threading.Thread(target=report, daemon=True)
     thread.start()
@@ -101,6 +121,7 @@ def _reporting(progress: Step, cache: Path, missing: int, what: str) -> Iterator
     finally:
         done.set()
         thread.join()
+    progress(missing // _MEGABYTE, missing // _MEGABYTE, what)
 
 
 def _size(cache: Path) -> int:

@@ -94,7 +94,7 @@ def in_folder(folder: Path, *, name: str, revision: str | None = None, hub_sha25
     Raises:
         DatasetError: a shard or mapping file is missing, or files of something else lie among the shards.
     """
-    if not folder.is_dir():
+    if folder.is_file():
         fix = "give the folder that holds data and metadata, not a file in it"
         raise DatasetError("a file, not a folder", where=str(folder), expected=_LAYOUT, fix=fix)
     data = folder / "data"
