@@ -39,6 +39,27 @@ def test_studies_as_json_lists_every_study_file(command) -> None:
     assert not any(study["broken"] for study in found.values())
 
 
+def test_studies_shows_the_210_of_the_release_filtered_and_sorted(command) -> None:
+    _, out, _ = command("studies", "--json")
+    assert sum(study["kind"] == "release" for study in json.loads(out)) == 210
+    _, out, _ = command("studies", "--json", "--split", "unseen", "--sort", "rows", "--descending")
+    unseen = json.loads(out)
+    assert (len(unseen), sum(study["rows"] for study in unseen)) == (40, 482_642)
+    assert [study["rows"] for study in unseen] == sorted((study["rows"] for study in unseen), reverse=True)
+    _, out, _ = command("studies", "--defect", "condition_offset")
+    assert "8ctbk" in out and "1 of the 210" in out
+    code, _, err = command("studies", "--topic", "imigration")
+    assert code == 1 and "immigration" in err
+
+
+def test_one_study_in_full(command) -> None:
+    code, out, _ = command("studies", "8ctbk")
+    assert code == 0
+    assert "https://osf.io/8ctbk/" in out and "condition_offset (counted)" in out
+    code, _, err = command("studies", "8ctbx")
+    assert code == 1 and "8ctbk" in err
+
+
 def test_a_broken_study_is_listed_and_fails_the_command(command, tmp_path: Path) -> None:
     folder = tmp_path / "lab_study"
     folder.mkdir()

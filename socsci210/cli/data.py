@@ -22,21 +22,6 @@ OVERLAPS = {
 }
 
 
-@app.command()
-def studies(studies: StudiesDir = None, as_json: AsJson = False) -> None:
-    """List every study that can be found, broken ones too."""
-    from ..registry import Registry
-
-    entries = Registry(studies or ()).entries()
-    rows = [{"id": e.id, "simulated": e.simulated, "folder": str(e.folder), "broken": e.broken} for e in entries]
-    if as_json:
-        dump(rows)
-    else:
-        show(rows, {"id": "study", "simulated": "simulated", "broken": "broken"})
-    if any(row["broken"] for row in rows):
-        raise typer.Exit(1)
-
-
 @app.command("new-study")
 def new_study_command(
     study_id: str, into: Annotated[Path, typer.Option("--in", help="Folder to put the study's folder in.")] = Path()
