@@ -453,6 +453,7 @@ def test_second_run_goes_on_after_a_failure(machine: Machine, release: Path) -> 
     text = machine.error({"source": "org/made", "revision": "main"})
     assert "org/made@main: the Hub answered with status 503" in text
     assert "files that are complete are not loaded twice" in text
+    assert "HF_HUB_OFFLINE forbids" in machine.error({"source": "org/made", "revision": "main"}, HF_HUB_OFFLINE="1")
     machine.hub.heal()
     before = dict(machine.hub.served)
     leftover = next((machine.cache / "socsci210" / "hub").glob("*/blobs")) / "abc.12345678.incomplete"

@@ -20,7 +20,7 @@ from filelock import FileLock
 from httpx2 import HTTPError
 from huggingface_hub import DryRunFileInfo, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-from huggingface_hub.utils import tqdm
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from ..errors import DatasetError
 from ..load import cache_folder
@@ -69,28 +69,20 @@ def _stated_sha256(folder: Path) -> dict[str, str]:
     return {path: name for path, name in stored.items() if _SHA256.fullmatch(name)}
 
 
-class _Silent(tqdm):
-    """A progress bar that is never shown."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{**options, "disable": True})
-
-
 def _snapshot(wanted: dict[str, Any], where: str, progress: Step | None) -> Path:
     """The folder with all wanted files, those that are missing downloaded."""
     cache: Path = wanted["cache_dir"]
     for leftover in cache.glob("*/blobs/*.incomplete"):  # of a killed run: under our lock nobody is writing them, and nobody reads them
         leftover.unlink(missing_ok=True)
-    plan: list[DryRunFileInfo] = snapshot_download(**wanted, dry_run=True, tqdm_class=_Silent)
+    with disable_progress_bars():
+        plan: list[DryRunFileInfo] = snapshot_download(**wanted, dry_run=True)
     missing = sum(file.file_size or 0 for file in plan if file.will_download)
     if missing > shutil.disk_usage(cache).free:
         raise OSError(errno.ENOSPC, f"{missing / _MEGABYTE:,.0f} MB needed")
-    if not missing:
-        return _with_patience({**wanted, "tqdm_class": _Silent})
-    if progress is None:
+    if progress is None and missing:
         return _with_patience(wanted)
-    with _reporting(progress, cache, missing, f"downloading {where[:60]} (MB)"):
-        return _with_patience({**wanted, "tqdm_class": _Silent})
+    with disable_progress_bars(), _reporting(progress, cache, missing, f"downloading {where[:60]} (MB)"):
+        return _with_patience(wanted)
 
 
 def _with_patience(wanted: dict[str, Any]) -> Path:
@@ -106,8 +98,11 @@ def _with_patience(wanted: dict[str, Any]) -> Path:
 
 
 @contextmanager
-def _reporting(progress: Step, cache: Path, missing: int, what: str) -> Iterator[None]:
+def _reporting(progress: Step | None, cache: Path, missing: int, what: str) -> Iterator[None]:
     """Report how much of `missing` bytes has arrived, by the growth of the cache."""
+    if progress is None or not missing:
+        yield
+        return
     before, done = _size(cache), threading.Event()
 
     def report() -> None:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,14 +116,13 @@ def check_studies(mappings: Mappings, studies: Iterable[str]) -> None:
 
 def _read_studies(path: Path) -> tuple[frozenset[str], frozenset[str]]:
     found = _read_json(path, _STUDIES)
-    lists = [found.get("seen"), found.get("unseen")]
+    lists = list(found.values())
     if set(found) != {"seen", "unseen"} or not all(isinstance(ids, list) and all(isinstance(i, str) for i in ids) for ids in lists):
         raise DatasetError("of another shape", where=str(path), expected=_STUDIES, fix=_REFETCH)
-    seen, unseen = (frozenset(ids) for ids in lists)
+    seen, unseen = frozenset(found["seen"]), frozenset(found["unseen"])
     if both := sorted(seen & unseen):
         raise DatasetError(f"both seen and unseen: {_some(both)}", where=str(path), fix=_REFETCH)
-    if len(seen) + len(unseen) != sum(map(len, lists)):
-        twice = sorted(name for ids in lists for name in set(ids) if ids.count(name) > 1)
+    if twice := sorted(study for study, n in Counter(itertools.chain(*lists)).items() if n > 1):
         raise DatasetError(f"listed twice: {_some(twice)}", where=str(path), fix=_REFETCH)
     return seen, unseen
 
