@@ -25,7 +25,13 @@ class Rule:
     meaning: str
     fix: str
 
+    @property
+    def counts(self) -> Literal["rows", "people"]:
+        """What its findings count."""
+        return "people" if self.name in _ABOUT_PEOPLE else "rows"
 
+
+_ABOUT_PEOPLE: Final = ("missing_demographics", "mixed_ideology", "persona_facts", "income_floor", "gender_or_ethnicity")
 _LEFT_OUT: Final = "clean=True leaves these rows out."
 _NOTED: Final = "Nothing is changed; leave the rows out by their flag if it matters to you."
 
