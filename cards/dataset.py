@@ -39,7 +39,7 @@ def dataset_card(tables: Mapping[str, pa.Table], manifest: Mapping[str, Any]) ->
         studies=studies,
         simulated=simulated,
         people=tables["participants"].num_rows,
-        missing=sum(tables["conditions"].column("n_missing").to_pylist()),
+        missing=sum(n or 0 for n in tables["conditions"].column("n_missing").to_pylist()),
         held_out=HELD_OUT,
         tables=present,
         manifest=manifest,

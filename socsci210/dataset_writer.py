@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,55 @@ import pyarrow.compute as pc
 from . import dataset_folder
 from .cards.dataset import dataset_card
 from .dataset_folder import MANIFEST, partition_name, table_file, write_parquet
-from .entry import CORE, Entry
+from .entry import CORE, RATIONALES, Entry
 from .schema import DEMOGRAPHIC, ROWS, SPLIT_CONFIGS, TABLES
 from .splits import SIDES, Units, assign, check_disjoint, overlaps, partition, text_keys
 
 Sides = npt.NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Official:
+    """The published sides of a release.
+
+    Args:
+        studies: study -> seen | unseen.
+        rows: study -> config -> side of each row; an entry, empty or not, for every study of the release.
+    """
+
+    studies: Mapping[str, str]
+    rows: Mapping[str, Mapping[str, Sides]]
+
+
 def write_dataset(
-    entries: Sequence[Entry], out: Path, *, left_out: Mapping[str, str], package_version: str, jobs: int, step: Callable[[str], None]
+    entries: Sequence[Entry],
+    out: Path,
+    *,
+    left_out: Mapping[str, str],
+    package_version: str,
+    jobs: int,
+    step: Callable[[str], None],
+    official: Official | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write every file of a dataset into the empty folder `out`.
+
+    Args:
+        entries: the studies, ordered by id.
+        out: the folder.
+        left_out: study -> why it is not there.
+        package_version: version of this package.
+        jobs: studies written at the same time.
+        step: called with the id of every study that is written.
+        official: the published sides, for a release.
+        about: further keys of dataset.json.
 
     Returns:
         What stands in dataset.json.
     """
     tables = {name: pa.concat_tables([entry.table(name) for entry in entries]) for name in TABLES if name != "assignments"}
-    units = [_units(entry) for entry in entries]
-    tables["assignments"] = assign(units)
+    units = [_units(entry, official) for entry in entries]
+    tables["assignments"] = assign(units, None if official is None else official.studies)
     sides = partition(units, tables["assignments"])
     check_disjoint(units, sides)
     shared = overlaps(units, tables["assignments"], sides)
@@ -53,13 +85,14 @@ def write_dataset(
         "version": package_version,
         "overlaps": shared,
         "left_out": dict(sorted(left_out.items())),
+        **(about or {}),
     }
     (out / "README.md").write_text(dataset_card(tables, manifest), encoding="utf-8")
     (out / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
     return manifest
 
 
-def _units(entry: Entry) -> Units:
+def _units(entry: Entry, official: Official | None) -> Units:
     rows, study = entry.table(CORE), entry.table("studies").to_pylist()[0]
     return Units(
         study_id=entry.study,
@@ -71,6 +104,7 @@ def _units(entry: Entry) -> Units:
         text=text_keys(rows.column("stimuli")),
         truncated=study["text_status"] == "truncated",
         same_as=tuple(study["same_as"]),
+        official=None if official is None else official.rows.get(entry.study),
     )
 
 
@@ -88,14 +122,18 @@ def _split_counts(sides: Mapping[str, Sides]) -> dict[str, dict[str, int]]:
 def _write_rows(entry: Entry, sides: Sides, out: Path) -> None:
     """Write the rows of one study into their partitions."""
     core, people = entry.table(CORE).combine_chunks(), _People(entry)
+    rationales = entry.table(RATIONALES) if entry.has(RATIONALES) else None
     code = np.ravel_multi_index(tuple(sides), (len(SIDES),) * len(SPLIT_CONFIGS)).astype(np.int16)
     order = np.argsort(code, kind="stable")
     ends = np.searchsorted(code[order], np.arange(len(SIDES) ** len(SPLIT_CONFIGS) + 1))
     for place in np.flatnonzero(np.diff(ends)):
         of_config = np.unravel_index(place, (len(SIDES),) * len(SPLIT_CONFIGS))
-        name = partition_name({config: SIDES[side] for config, side in zip(SPLIT_CONFIGS, of_config, strict=True)})
+        at = {config: SIDES[side] for config, side in zip(SPLIT_CONFIGS, of_config, strict=True)}
+        name = partition_name(at)
         index = order[ends[place] : ends[place + 1]]
         write_parquet(_rows(entry.study, core, people, index), out / "data" / name / f"{entry.study}.parquet")
+        if rationales is not None and _for_training(at):
+            write_parquet(_rationales(entry.study, rationales, index), out / "reasoning" / name / f"{entry.study}.parquet")
 
 
 class _People:
@@ -131,6 +169,25 @@ def _rows(study: str, core: pa.Table, people: _People, index: npt.NDArray[np.int
         "study_id": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(index)), pa.array([study])),
     }
     return pa.table({name: columns[name] for name in ROWS.names})
+
+
+def _for_training(sides: Mapping[str, str]) -> bool:
+    """Whether rationales of these rows are kept: some config trains on them, and they are no test of unseen studies.
+
+    Rationales were written from the true answer, so nothing that is scored may come with one.
+    """
+    return "train" in sides.values() and sides["unseen_studies"] != "test"
+
+
+def _rationales(study: str, rationales: pa.Table, index: npt.NDArray[np.int64]) -> pa.Table:
+    columns = rationales.take(pa.array(index))
+    return pa.table(
+        {
+            "sample_id": columns.column("sample_id"),
+            "study_id": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(index)), pa.array([study])),
+            "reasoning": columns.column("reasoning"),
+        }
+    )
 
 
 def _compact(stimuli: pa.DictionaryArray | pa.ChunkedArray) -> pa.DictionaryArray:

@@ -14,6 +14,8 @@ from .schema import TABLES
 
 CORE: Final = "rows"
 """The row table of an entry: schema.ROWS without what can be looked up (persona and weight of a person, name of the study)."""
+RATIONALES: Final = "rationales"
+"""A further table of an entry, only where it was asked for: `sample_id` and `reasoning` of every row, in their order."""
 ENTRY_TABLES: Final = (CORE, *(name for name in TABLES if name != "assignments"))
 
 
@@ -28,6 +30,10 @@ class Entry:
 
     study: str
     folder: Path
+
+    def has(self, name: str) -> bool:
+        """Whether it has a table, of those that an entry may lack."""
+        return (self.folder / f"{name}.arrow").is_file()
 
     def table(self, name: str) -> pa.Table:
         """One of its tables, mapped from disk, not read into memory."""
