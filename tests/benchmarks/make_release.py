@@ -1,4 +1,4 @@
-"""A release of upstream shape and size, with every known defect planted: `python -m tests.benchmarks.make_release OUT [--rows N] [--seed S]`
+"""A made release, with every known defect planted: `python -m tests.benchmarks.make_release OUT [--rows N] [--seed S]`
 
 Writes OUT/data (17 shards of equal row counts, so that studies straddle them), OUT/metadata (the three official split files), OUT/truth
 (rows.parquet: for every row what was planted, the answer of the clean view, the scale its stimulus states, and decoys; truth.json: cells

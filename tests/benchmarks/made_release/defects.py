@@ -19,7 +19,7 @@ EXCLUDED: Final = ("off_scale", "missing_code", "template_residue", "none_in_tex
 
 @dataclass(frozen=True)
 class TextFlaw:
-    """A defect of the treatment. `how`: a sentence put in its middle, or the name of a change (see `stimuli`). `rate`: share of the rows."""
+    """A defect of the treatment. `how`: a sentence put in its middle, or the name of a change. `rate`: share of the rows."""
 
     rule: str
     how: str

@@ -11,7 +11,7 @@ from scipy.stats import wasserstein_distance
 from .study import Study
 
 Floats = npt.NDArray[np.float64]
-FINE: Final = 20_000  # points that stand for a continuous guess, or for a scale with more values than that
+FINE: Final = 4_000  # points that stand for a continuous guess, or for a scale with more values than that
 
 
 def uniform_distances(made: Study, cells: list[npt.NDArray[np.int64]], on_scale: npt.NDArray[np.bool_]) -> list[list[float]]:

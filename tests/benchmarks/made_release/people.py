@@ -1,6 +1,6 @@
-"""The people of a made study: demographics of one of two panels, and their personas, rendered with Arrow's string functions.
+"""The people of a made study: demographics of one of two panels, and their personas.
 
-One panel (AmeriSpeak) has 14 or 15 of the 16 fields and no ethnicity, the other (KnowledgePanel) has 6, ethnicity among them, and no gender.
+One panel (AmeriSpeak) has 14 or 15 of the 16 fields and no ethnicity; the other (KnowledgePanel) has 6, with ethnicity and no gender.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TOP_HOUSEHOLD: Final = 6  # "6 or more" in the panel with few fields
 
 @dataclass(frozen=True)
 class People:
-    """`demographic`: one struct per person. `covariates`: shape (people, 7), what moves their answers. `fields`: those that the study has."""
+    """`demographic`: one struct per person. `covariates`: shape (people, 7), what moves their answers. `fields`: the study's own."""
 
     demographic: pa.StructArray
     covariates: npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Treatments and questions in the project's own prose: the sentences of its simulated studies, filled up with sentences from a small grammar.
+"""Treatments in the project's own prose: the sentences of its simulated studies, filled up with sentences of a small grammar.
 
 `reasoning` is drawn from a pool of phrases of the same vocabulary: long and varied enough to compress like written text.
 """
@@ -15,15 +15,27 @@ import pyarrow as pa
 import yaml
 
 THINGS: Final = {
-    "sim_app_privacy": "the bill on phone apps", "sim_ballot_mail": "the plan to vote by mail", "sim_bike_share": "the shared bikes",
-    "sim_bottle_refund": "the refund for bottles", "sim_bus_lanes": "the bus lane", "sim_flu_clinic": "the flu clinic",
-    "sim_food_label": "the new food label", "sim_heat_pumps": "the heat pump program", "sim_jury_pay": "the higher pay for juries",
-    "sim_nurse_line": "the nurse line", "sim_park_trees": "the new park trees",
-    "sim_phone_repair": "the right to repair phones", "sim_rent_fees": "the limit on rent fees", "sim_robot_taxis": "the robot taxis",
-    "sim_school_lunch": "the free school lunch", "sim_store_returns": "the rule on store returns", "sim_street_speed": "the lower speed limit",
-    "sim_sunday_library": "the library on Sundays", "sim_town_budget": "the town budget",
+    "sim_app_privacy": "the bill on phone apps",
+    "sim_ballot_mail": "the plan to vote by mail",
+    "sim_bike_share": "the shared bikes",
+    "sim_bottle_refund": "the refund for bottles",
+    "sim_bus_lanes": "the bus lane",
+    "sim_flu_clinic": "the flu clinic",
+    "sim_food_label": "the new food label",
+    "sim_heat_pumps": "the heat pump program",
+    "sim_jury_pay": "the higher pay for juries",
+    "sim_nurse_line": "the nurse line",
+    "sim_park_trees": "the new park trees",
+    "sim_phone_repair": "the right to repair phones",
+    "sim_rent_fees": "the limit on rent fees",
+    "sim_robot_taxis": "the robot taxis",
+    "sim_school_lunch": "the free school lunch",
+    "sim_store_returns": "the rule on store returns",
+    "sim_street_speed": "the lower speed limit",
+    "sim_sunday_library": "the library on Sundays",
+    "sim_town_budget": "the town budget",
     "sim_water_meters": "the water meters",
-}  # fmt: skip
+}
 PLACES: Final = (
     "Alder Creek", "Brookmere", "Cedar Falls Road", "Dunmore", "Eastfield", "Fernley", "Glen Harbor", "Hollis", "Ivy Ridge", "Juniper Bay",
     "Kestrel Point", "Larkspur", "Millbrook", "Northgate", "Oak Hollow", "Pinehurst", "Quarry Hill", "Redwater", "Stonebridge", "Thornton",
@@ -106,9 +118,18 @@ def sentence(rng: np.random.Generator) -> str:
         return among[int(rng.integers(len(among)))]
 
     return one(GRAMMAR).format(
-        name=one(NAMES), other=one(NAMES), job=one(JOBS), place=one(PLACES), group=one(GROUPS), time=one(TIMES), deed=one(DEEDS),
-        adverb=one(ADVERBS), number=int(rng.integers(12, 900)), percent=int(rng.integers(3, 97)), time_word=one(("slowly", "also", "often")),
-    )  # fmt: skip
+        name=one(NAMES),
+        other=one(NAMES),
+        job=one(JOBS),
+        place=one(PLACES),
+        group=one(GROUPS),
+        time=one(TIMES),
+        deed=one(DEEDS),
+        adverb=one(ADVERBS),
+        number=int(rng.integers(12, 900)),
+        percent=int(rng.integers(3, 97)),
+        time_word=one(("slowly", "also", "often")),
+    )
 
 
 def treatment(rng: np.random.Generator, topic: Topic, length: int, intro: str) -> str:

@@ -58,7 +58,7 @@ class Writer:
         topics = prose.topics()
         self.topic = topics[int(rng.integers(len(topics)))]
         self.things = [f"{t.thing} in {place}" for t in topics for place in prose.PLACES]
-        self.length = int(np.clip(rng.lognormal(np.log(310), 0.65), 60, 4200))
+        self.length = int(np.clip(rng.lognormal(np.log(225), 0.85), 60, 4200))
         self.opening = str(rng.choice(OPENINGS, p=OPENING_SHARES))
         self.quotes = QUOTES[int(rng.choice(len(QUOTES), p=[0.4, 0.35, 0.15, 0.1]))]
         self.flaws = defects.TEXT_FLAWS.get(plan.study_id, ())

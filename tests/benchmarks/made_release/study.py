@@ -163,8 +163,8 @@ def _answers(
     """True answers: a latent value of outcome, condition, item and person, cut into the steps of the scale."""
     conditions = len(plan.condition_nums)
     taste = drawn.covariates @ rng.normal(0, 0.25, drawn.covariates.shape[1]) + rng.normal(0, 0.5, plan.people)
-    latent = rng.normal(0, 0.9, plan.tasks)[task] + rng.normal(0, 0.2, (conditions, plan.tasks))[condition, task] + taste[participant]
-    latent += rng.normal(0, 0.3, int(item.max()) + 1)[item] + rng.normal(0, 0.8, plan.rows)
+    latent = rng.normal(0, 0.7, plan.tasks)[task] + rng.normal(0, 0.2, (conditions, plan.tasks))[condition, task] + taste[participant]
+    latent += rng.normal(0, 0.3, int(item.max()) + 1)[item] + rng.normal(0, 1.1, plan.rows)
     share = 1 / (1 + np.exp(-1.3 * latent))
     low, high, step = scale
     options = (high - low) / step + 1

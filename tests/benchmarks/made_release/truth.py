@@ -1,4 +1,4 @@
-"""What was planted, written beside the release: one row per row, lists of cells and studies, and the figures that a parity check must find."""
+"""What was planted, written beside the release: row by row, lists of cells and studies, and the figures of a parity check."""
 
 from __future__ import annotations
 

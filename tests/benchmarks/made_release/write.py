@@ -19,7 +19,7 @@ from .study import Study, rng_of
 SHARDS: Final = 17
 BATCH: Final = 20_000  # rows that are rendered at once
 GROUP: Final = 1_000  # rows of a row group, as `datasets` writes them
-PHRASES: Final = (7, 15)  # phrases in a rationale: from, below
+PHRASES: Final = (8, 17)  # phrases in a rationale: from, below
 UPSTREAM: Final = pa.schema(
     [
         ("sample_id", pa.int64()),
