@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import DatasetError
 from .schema import Many
@@ -84,6 +84,11 @@ class Score(_Part):
     n_cells: int
     not_scored: dict[str, int]
     """Cells that this convention does not score, by reason."""
+    scale_source: dict[str, int] = Field(default_factory=dict)
+    """Cells by where their scale comes from. `stated`: the questions themselves (stated), the range seen in training where at least one of
+    their questions states none (training_range), none. `published`: the range that people used (observed), none."""
+    rows_left_out: dict[str, int] = Field(default_factory=dict)
+    """People's answers that this convention leaves out, by reason."""
     per_study: Many[StudyScore]
 
 

@@ -11,8 +11,9 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from socsci210 import catalogue
-from socsci210.audit.parity import FIGURES, MOST_LEVELS, ParityLine, parity
+from socsci210.audit.parity import FIGURES, ParityLine, parity
 from socsci210.errors import DatasetError
+from socsci210.metrics.socsci210.cells import MOST_LEVELS
 
 from .scored_dataset import row, write_dataset
 

@@ -41,6 +41,27 @@ def training_rows(folder: DatasetFolder, train_on: Sequence[str]) -> pa.Table:
     return first
 
 
+def on_scale(rows: pa.Table) -> tuple[pa.Table, int]:
+    """The rows that can be trained on, and how many are left out because their answer lies outside their stated scale.
+
+    Such an answer belongs to another text or is a code; learning it would put probability where no answer is allowed.
+
+    Raises:
+        TrainError: every answer lies outside its scale.
+    """
+    answer = rows.column("response")
+    inside = pc.and_(
+        pc.fill_null(pc.greater_equal(answer, rows.column("scale_min")), True),
+        pc.fill_null(pc.less_equal(answer, rows.column("scale_max")), True),
+    )
+    kept = rows.filter(inside)
+    if not kept.num_rows:
+        raise TrainError(
+            f"all {rows.num_rows} answers lie outside their stated scale", expected="answers on their scale", fix="train on another dataset"
+        )
+    return kept, rows.num_rows - kept.num_rows
+
+
 def _keys(rows: pa.Table) -> pa.ChunkedArray:
     study = rows.column("study_id").cast(pa.string())
     return pc.binary_join_element_wise(study, rows.column("sample_id").cast(pa.string()), "/")

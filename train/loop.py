@@ -23,7 +23,7 @@ from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import PromptEncoder
 
 from .config import Resolved, TrainConfig, TrainError
-from .data import Examples, Index, Order, collate, context_of, training_rows
+from .data import Examples, Index, Order, collate, context_of, on_scale, training_rows
 from .objective import answer_loss
 from .run_record import identity, run_record
 
@@ -71,18 +71,20 @@ def train(resolved: Resolved, say: Say = lambda text: print(text, file=sys.stder
     accelerator = Accelerator(mixed_precision=config.precision)
     speak: Say = say if accelerator.is_main_process else lambda text: None
     folder = DatasetFolder(config.dataset)
-    rows = training_rows(folder, config.train_on)
+    rows, off_scale = on_scale(training_rows(folder, config.train_on))
     model, tokenizer = _model(config, rows)
     encoder = PromptEncoder(tokenizer, config.template)
     examples = Examples(rows, folder, encoder, context=context_of(model))
     speak(f"training on {len(examples)} rows of {', '.join(config.train_on)}; processes: {accelerator.num_processes}")
+    if off_scale:
+        speak(f"left out: {off_scale} rows whose answer lies outside its stated scale")
     run = _Run(accelerator, model, examples, config, pad=_pad(tokenizer), say=speak)
     noted = identity(config, folder.fingerprint, len(tokenizer), rows.num_rows, accelerator.num_processes)
     checkpoints = output.with_name(output.name + ".checkpoints")
     run.resume(checkpoints, noted)
     run.steps(checkpoints, noted)
     if accelerator.is_main_process:
-        record = run_record(resolved, folder, rows, run.progress, accelerator)
+        record = run_record(resolved, folder, rows, off_scale, run.progress, accelerator)
         _save(output, accelerator.unwrap_model(run.model), tokenizer, record)
         shutil.rmtree(checkpoints, ignore_errors=True)
     accelerator.wait_for_everyone()

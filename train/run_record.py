@@ -33,8 +33,10 @@ def identity(config: TrainConfig, fingerprint: str, vocabulary: int, rows: int, 
     }
 
 
-def run_record(resolved: Resolved, folder: DatasetFolder, rows: pa.Table, progress: Any, accelerator: Any) -> dict[str, Any]:
-    """Settings with their sources, data, versions, and what happened."""
+def run_record(
+    resolved: Resolved, folder: DatasetFolder, rows: pa.Table, off_scale: int, progress: Any, accelerator: Any
+) -> dict[str, Any]:
+    """Settings with their sources, data, versions, and what happened. `off_scale`: rows left out for their answer."""
     config = resolved.config
     return {
         "format": 1,
@@ -45,6 +47,7 @@ def run_record(resolved: Resolved, folder: DatasetFolder, rows: pa.Table, progre
         "train_on": list(config.train_on),
         "held_out_checked": assert_no_held_out(rows, folder.table("assignments"), config.train_on),
         "rows_trained": rows.num_rows,
+        "rows_off_scale": off_scale,
         "studies_trained": sorted(pc.unique(rows.column("study_id").cast(pa.string())).to_pylist()),
         "template": config.template,
         "template_hash": template_hash(config.template),

@@ -12,6 +12,7 @@ from .cells import (
     floor,
     floor_draws,
     mean_by,
+    on_scale,
     people,
     predicted,
     published_ruler,
@@ -34,17 +35,21 @@ def alignment(inputs: Inputs, condition: Ints, task: Ints, *, decode: bool = Tru
 
     Returns:
         `w1_`, `chance_`, `noise_floor_` and `n_cells_`, each for `stated` and `published`, None where a convention scores no cell;
-        `n_studies`.
+        `n_studies`; `n_off_scale`, the answers outside the stated scale, which `stated` leaves out with their predictions.
     """
     cells = cells_of(inputs.study, condition, task, inputs.low, inputs.high, inputs.step)
-    human = people(cells, inputs.response)
+    inside = on_scale(cells, inputs.response).astype(np.float64)
     unknown = np.full(cells.n_sub, np.nan)
+    n_inside = np.bincount(cells.code, weights=inside, minlength=cells.n_sub).astype(np.int64)
+    rulers = {"stated": stated_ruler(cells, unknown, unknown, n_inside), "published": published_ruler(cells, inputs.response)}
     n_studies = int(inputs.study.max()) + 1
-    out: dict[str, float | int | None] = {"n_studies": len(np.unique(inputs.study))}
-    for name, ruler in (("stated", stated_ruler(cells, unknown, unknown)), ("published", published_ruler(cells, inputs.response))):
+    out: dict[str, float | int | None] = {"n_studies": len(np.unique(inputs.study)), "n_off_scale": int((inside == 0).sum())}
+    for name, ruler in rulers.items():
+        counts = inside if name == "stated" else None
+        human = people(cells, inputs.response, counts)
         answers = decoded(inputs.answers) if name == "published" and decode and not inputs.points else inputs.answers
         figures = {
-            "w1": distance(ruler, predicted(cells, cells.code, answers), human),
+            "w1": distance(ruler, predicted(cells, cells.code, answers, counts), human),
             "chance": distance(ruler, uniform(cells, unknown, unknown), human),
             "noise_floor": floor_draws(ruler, human, draws=FLOOR_DRAWS, seed=seed) if inputs.points else floor(ruler, human),
         }

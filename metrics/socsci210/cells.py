@@ -16,6 +16,7 @@ from .distances import decode, expected_distance, noise_floor_draws, wasserstein
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST_LEVELS = 10_001  # uniform answers on a wider scale lie at so many evenly spaced places
 
 
 class Answers(NamedTuple):
@@ -93,6 +94,15 @@ def cells_of(study: Ints, condition: Ints, task: Ints, low: Floats, high: Floats
     )  # fmt: skip
 
 
+def on_scale(cells: Cells, response: Floats) -> NDArray[np.bool_]:
+    """Whether each answer lies within the stated scale of its sub-cell; True where it has none. Shape (rows,).
+
+    People's answers can lie outside: codes that were kept, or text and answers that do not belong together. Such a row has no place on the
+    stated scale, so convention `stated` leaves it out on both sides; `published` keeps it.
+    """
+    return ~((response < cells.low[cells.code]) | (response > cells.high[cells.code]))  # False for nan bounds
+
+
 def people(cells: Cells, response: Floats, weight: Floats | None = None) -> Mass:
     """How often (or with how much weight) each answer was given in each sub-cell. `response` has shape (rows,)."""
     return _gather(cells, cells.code, response, np.ones(len(response)) if weight is None else weight)
@@ -112,10 +122,10 @@ def predicted(cells: Cells, code: Ints, answers: Answers, weight: Floats | None 
 
 
 def uniform(cells: Cells, low: Floats, high: Floats) -> Mass:
-    """Chance: every answer of the scale equally likely; where a sub-cell has no scale, 101 equal steps from `low` to `high`."""
+    """Chance: every answer of the scale equally likely; where a sub-cell has no scale, 101 places from `low` to `high`."""
     bounded = cells.bounded
     bottom, top = np.where(bounded, cells.low, low), np.where(bounded, cells.high, high)
-    by = np.where(bounded, cells.step, (top - bottom) / 100)
+    by = np.where(bounded, np.maximum(cells.step, (top - bottom) / (MOST_LEVELS - 1)), (top - bottom) / 100)
     known = np.isfinite(by) & (by > 0)
     size = np.where(known, np.rint((top - bottom) / np.where(known, by, 1.0)) + 1, 0.0).astype(np.int64)
     code = np.repeat(np.arange(cells.n_sub), size)
@@ -142,11 +152,14 @@ class Ruler(NamedTuple):
     n: Ints
 
 
-def stated_ruler(cells: Cells, low: Floats, high: Floats) -> Ruler:
-    """Convention `stated`: each sub-cell on its own scale; where it has none, the range `low` to `high` (nan: not scored)."""
+def stated_ruler(cells: Cells, low: Floats, high: Floats, n: Ints | None = None) -> Ruler:
+    """Convention `stated`: each sub-cell on its own scale; where it has none, the range `low` to `high` (nan: not scored).
+
+    `n` is how many people of each sub-cell count, default all.
+    """
     bottom, top = np.where(cells.bounded, cells.low, low), np.where(cells.bounded, cells.high, high)
     usable = top > bottom
-    return Ruler(np.arange(cells.n_sub), np.where(usable, bottom, np.nan), np.where(usable, top, np.nan), cells.n)
+    return Ruler(np.arange(cells.n_sub), np.where(usable, bottom, np.nan), np.where(usable, top, np.nan), cells.n if n is None else n)
 
 
 def published_ruler(cells: Cells, response: Floats) -> Ruler:

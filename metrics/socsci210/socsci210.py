@@ -39,7 +39,8 @@ Args:
 
 Returns:
     distributional_alignment: `w1_stated`, `chance_stated`, `noise_floor_stated`, `n_cells_stated`, the same with `_published`,
-        `n_studies`, `parse_rate`. A distance is None where its convention scores no cell.
+        `n_studies`, `n_off_scale`, `parse_rate`. A distance is None where its convention scores no cell. References outside the stated
+        scale are left out of `_stated` and of parity, and counted in `n_off_scale`; `_published` keeps them.
     demographic_parity: `parity`, a dict with, for every attribute, `accuracy_gap`, `response_gap`, `human_gap`, each also as `_null` (mean
         over shuffled labels) and `_net` (less that), `excess`, `excess_net`, `n_studies`, `n_groups_left_out`; and `parse_rate`.
 
@@ -145,8 +146,8 @@ class Socsci210(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no typ
 
 
 def _parity(inputs: Inputs, task: Ints, person: Ints, demographic: Sequence[str], shuffles: int, seed: int) -> dict[str, Any]:
-    """Gaps of every attribute. Rows without a stated scale have no position on it and are left out."""
-    use = np.flatnonzero(np.isfinite(inputs.low) & np.isfinite(inputs.high))
+    """Gaps of every attribute. Rows without a stated scale, or answered off it, have no position on it and are left out."""
+    use = np.flatnonzero((inputs.response >= inputs.low) & (inputs.response <= inputs.high))  # False for nan bounds
     if not len(use):
         return {}
     low, high, response = inputs.low[use], inputs.high[use], inputs.response[use]

@@ -57,7 +57,6 @@ FIGURES: Final = {
     "uniform_w_observed_continuous": "W of a uniform guess, observed range, all rows, continuous",
 }
 TOLERANCE: Final = 0.001  # of a W: others gave four digits, and some of them drew answers, which alone moves it by up to 0.0007
-MOST_LEVELS: Final = 10_001  # a wider scale is guessed at so many evenly spaced values
 
 _COLUMNS: Final = ["participant", "condition_num", "task_num", "item_num", "response", "scale_min", "scale_max"]
 _COUNTS: Final = ("rows", "people", "conditions", "tasks", "cells")
@@ -93,10 +92,14 @@ class _Held(NamedTuple):
     step: Floats
 
     def where(self, keep: NDArray[np.bool_]) -> _Held:
-        return _Held(*(column[keep] for column in self))
+        """Some of the rows."""
+        return _Held(
+            self.condition[keep], self.task[keep], self.response[keep], self.low[keep], self.high[keep], self.step[keep]
+        )  # fmt: skip
 
     @property
     def cells(self) -> Cells:
+        """Their cells, on each of the scales that they have."""
         return maths.cells_of(np.zeros(len(self.task), np.int64), self.condition, self.task, self.low, self.high, self.step)
 
 
@@ -178,7 +181,7 @@ def _held(table: pa.Table, steps: Mapping[tuple[int, int, int], int]) -> _Held:
         own = open_ended & (task == t)
         if answer[own].max() > answer[own].min():
             low[own], high[own] = answer[own].min(), answer[own].max()
-    return _Held(condition, task, answer, low, high, np.maximum(step, (high - low) / (MOST_LEVELS - 1)))
+    return _Held(condition, task, answer, low, high, step)
 
 
 def _measure_held(rows: _Held) -> tuple[dict[str, int], Floats]:

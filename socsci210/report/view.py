@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..results import Results, Run, Score, StudyScore
 from .charts import Mark
-from .words import HELD_OUT, WORDS, number, percent
+from .words import HELD_OUT, SCALE_SOURCES, WORDS, number, percent
 
 MANY: Final = 3  # more models than this are counted, not named, in the lead
 
@@ -56,6 +56,7 @@ def page_of(results: Sequence[Results]) -> dict[str, Any]:
         "fingerprint": first.dataset.fingerprint,
         "results": results,
         "commands": [_commands(run) for run in runs],
+        "scale_sources": SCALE_SOURCES,
         "about": first,
     }
 

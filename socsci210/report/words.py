@@ -35,6 +35,12 @@ HELD_OUT: Final[dict[str, str]] = {
     "unseen_participants": "people it never saw, in studies it knows",
     "all": "every row of the dataset",
 }
+SCALE_SOURCES: Final[dict[str, str]] = {
+    "stated": "on the scale that the question states",
+    "training_range": "on the range seen in training, where a question states no scale",
+    "observed": "on the range that people used",
+    "none": "without a scale",
+}
 MINUS: Final = "−"
 NONE: Final = "–"
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..metrics.socsci210 import cells as maths
 from ..metrics.socsci210.cells import Answers, Cells, Floats, Ints, Mass, Ruler
@@ -15,6 +16,7 @@ from ..results import Convention, Score, StudyScore, WeightedScore
 from .predictions import Predictions
 from .split import Split
 
+Mask = NDArray[np.bool_]
 FLOOR_DRAWS: Final = 100  # resamples of each cell for the noise floor of draws; the one of distributions is exact
 CONTROL_NAMES: Final = ("train_lookup", "pooled_oracle")
 
@@ -42,14 +44,19 @@ class Scored:
     is_control: bool
 
     @cached_property
+    def on_scale(self) -> Mask:
+        """Rows of the split that convention `stated` counts: all but those whose answer lies outside the stated scale."""
+        return maths.on_scale(self.cells, self.split.response)
+
+    @cached_property
     def human(self) -> Mass:
-        """What people answered."""
-        return maths.people(self.cells, self.split.response)
+        """What people answered on the scale."""
+        return maths.people(self.cells, self.split.response, self.on_scale.astype(np.float64))
 
     @cached_property
     def model(self) -> Mass:
-        """What the predictions say, added up in each sub-cell."""
-        return self.reread(self.predictions.answers)
+        """What the predictions say of the same rows, added up in each sub-cell."""
+        return self.reread(self.predictions.answers, self.on_scale.astype(np.float64))
 
     def reread(self, answers: Answers, weight: Floats | None = None) -> Mass:
         """The same for other answers of the predicted rows, or with a weight for each row of the split."""
@@ -57,8 +64,9 @@ class Scored:
 
 
 def stated_ruler(scored: Scored) -> Ruler:
-    """The ruler of convention `stated`."""
-    return maths.stated_ruler(scored.cells, scored.low, scored.high)
+    """The ruler of convention `stated`, which counts people on the scale."""
+    n = np.bincount(scored.cells.code, weights=scored.on_scale, minlength=scored.cells.n_sub)
+    return maths.stated_ruler(scored.cells, scored.low, scored.high, n.astype(np.int64))
 
 
 def convention_score(scored: Scored, convention: Convention, *, draws: int, seed: int) -> Score | None:
@@ -67,8 +75,8 @@ def convention_score(scored: Scored, convention: Convention, *, draws: int, seed
     decode = convention == "published" and kind == "distributions" and not scored.is_control
     stated = convention == "stated"
     ruler = stated_ruler(scored) if stated else maths.published_ruler(cells, scored.split.response)
-    human = scored.human
-    model = scored.reread(maths.decoded(scored.predictions.answers)) if decode else scored.model
+    answers = maths.decoded(scored.predictions.answers) if decode else scored.predictions.answers
+    human, model = (scored.human, scored.model) if stated else (maths.people(cells, scored.split.response), scored.reread(answers))
     low, high = (scored.low, scored.high) if stated else _seen(scored)
     figures = {
         "W": maths.distance(ruler, model, human),
@@ -103,8 +111,10 @@ def convention_score(scored: Scored, convention: Convention, *, draws: int, seed
         gap_closed=gap,
         n_studies=len(there),
         n_cells=int(counted.sum()),
-        not_scored=_not_scored(scored, stated, counted),
-        per_study=tuple(_per_study(scored, per, there, counted, kind)),
+        not_scored=_not_scored(cells, ruler, stated, counted),
+        scale_source=_scale_source(cells, ruler, stated, counted),
+        rows_left_out=_rows_left_out(scored) if stated else {},
+        per_study=tuple(_per_study(scored, per, there, counted, kind, stated)),
     )
 
 
@@ -114,6 +124,7 @@ def weighted_score(scored: Scored, *, draws: int, seed: int) -> WeightedScore | 
     has = np.isfinite(weight)
     if not has.any():
         return None
+    has &= scored.on_scale
     used = np.where(has, weight, 0.0)
     cells, ruler = scored.cells, stated_ruler(scored)
     human = maths.people(cells, scored.split.response, used)
@@ -160,16 +171,43 @@ def _decoding(scored: Scored, decode: bool) -> str:
     return "temperature 0.6 and top_p 0.9, applied to the whole distribution" if decode else "none: the whole distribution"
 
 
-def _not_scored(scored: Scored, stated: bool, counted: np.ndarray) -> dict[str, int]:
-    left = int((~counted).sum())
-    reason = "no stated scale, and no range in training" if stated else "fewer than two rows, or one constant answer"
-    return {reason: left} if left else {}
+def _not_scored(cells: Cells, ruler: Ruler, stated: bool, counted: Mask) -> dict[str, int]:
+    if not stated:
+        return _known({"fewer than two rows, or one constant answer": int((~counted).sum())})
+    scaled = _any(cells, np.isfinite(ruler.low))
+    found = {"no stated scale, and no range in training": ~scaled, "no answer on the stated scale": scaled & ~counted}
+    return _known({reason: int(which.sum()) for reason, which in found.items()})
 
 
-def _per_study(scored: Scored, per: dict[str, Floats], there: Ints, counted: np.ndarray, kind: str) -> list[StudyScore]:
+def _scale_source(cells: Cells, ruler: Ruler, stated: bool, counted: Mask) -> dict[str, int]:
+    """How many cells are measured on which scale."""
+    if not stated:
+        return _known({"observed": int(counted.sum()), "none": int((~counted).sum())})
+    scaled = np.isfinite(ruler.low)
+    of_training = _any(cells, scaled & ~cells.bounded)
+    of_question = _any(cells, scaled & cells.bounded) & ~of_training
+    found = {"stated": of_question, "training_range": of_training, "none": ~of_question & ~of_training}
+    return _known({source: int(which.sum()) for source, which in found.items()})
+
+
+def _rows_left_out(scored: Scored) -> dict[str, int]:
+    return _known({"answer off the stated scale": int((~scored.on_scale).sum())})
+
+
+def _any(cells: Cells, which: Mask) -> Mask:
+    """Cells with such a sub-cell."""
+    return np.bincount(cells.cell[which], minlength=cells.n_cells) > 0
+
+
+def _known(counts: dict[str, int]) -> dict[str, int]:
+    return {name: n for name, n in counts.items() if n}
+
+
+def _per_study(scored: Scored, per: dict[str, Floats], there: Ints, counted: Mask, kind: str, stated: bool) -> list[StudyScore]:
     cells, n_studies = scored.cells, len(scored.split.studies)
     n_cells = np.bincount(cells.cell_study[counted], minlength=n_studies)
-    rows = np.bincount(scored.split.study[counted[cells.cell[cells.code]]], minlength=n_studies)
+    used = counted[cells.cell[cells.code]] & (scored.on_scale if stated else True)
+    rows = np.bincount(scored.split.study[used], minlength=n_studies)
     mass = study_mass(scored)
     return [
         StudyScore(

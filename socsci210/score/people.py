@@ -26,7 +26,7 @@ def parity(scored: Scored, *, shuffles: int = SHUFFLES, seed: int = 0) -> tuple[
     """Gaps between groups for every attribute, over the studies that carry it. Point predictions are medians; positions use the scale."""
     split, rows = scored.split, scored.predicted
     low, high = split.scale.low[rows], split.scale.high[rows]
-    bounded = np.isfinite(low)
+    bounded = np.isfinite(low) & scored.on_scale[rows]
     low, high, response = low[bounded], high[bounded], split.response[rows][bounded]
     if not len(response):
         return ()
@@ -67,13 +67,14 @@ def _average(gaps: list[StudyGaps]) -> Parity:
 def condition_sensitivity(scored: Scored, *, permutations: int, draws: int, seed: int) -> Sensitivity:
     """Does the model know which conditions move people? On cell means of bounded scales."""
     cells = scored.cells
-    bounded = cells.bounded
+    sides = (scored.model, scored.human)
+    totals = [np.bincount(mass.code, weights=mass.mass, minlength=cells.n_sub) for mass in sides]
+    use = cells.bounded & (totals[0] > 0) & (totals[1] > 0)
     means = []
-    for mass in (scored.model, scored.human):
-        total = np.bincount(mass.code, weights=mass.mass, minlength=cells.n_sub)
-        moment = np.bincount(mass.code, weights=mass.mass * mass.value, minlength=cells.n_sub)
-        means.append(((moment / total - cells.low) / (cells.high - cells.low))[bounded])
-    key = np.stack([cells.study, cells.task, cells.low, cells.high, cells.step], axis=1)[bounded]
+    for mass, total in zip(sides, totals, strict=True):
+        moment = np.bincount(mass.code, weights=mass.mass * mass.value, minlength=cells.n_sub)[use]
+        means.append((moment / total[use] - cells.low[use]) / (cells.high[use] - cells.low[use]))
+    key = np.stack([cells.study, cells.task, cells.low, cells.high, cells.step], axis=1)[use]
     if not len(key):
         return sensitivity(np.zeros(0, np.int64), *means)
     _, outcome = np.unique(key, axis=0, return_inverse=True)
@@ -101,7 +102,7 @@ def examples(scored: Scored, folder: DatasetFolder) -> tuple[CellExample, ...]:
                 **texts.of(study, condition, task, support),
                 human=_shares(human, i, cells),
                 model=_shares(model, i, cells),
-                n=int(cells.n[i]),
+                n=int(ruler.n[i]),
                 W=float(W[i]),
                 chance=float(chance[i]),
                 noise_floor=float(floor[i]),
