@@ -10,8 +10,8 @@ import numpy as np
 
 from .records import Finding, StudySummary
 
-SKETCH: Final = 256  # hashes kept of a study's texts
-ALIKE: Final = 0.5  # share of common texts above which two studies are taken for one
+SKETCH: Final = 256  # hashes kept of a study's treatments
+ALIKE: Final = 0.5  # share of common treatments above which two studies are taken for one
 ENOUGH_ROWS: Final = 100  # smaller studies have equal counts by chance
 ENOUGH_INCOMES: Final = 100  # about one American household in eight is under 20,000 dollars: 0.88 to the power of 100 is under 1 in 300,000
 
@@ -27,7 +27,7 @@ def _twins(summaries: Sequence[StudySummary]) -> Iterator[Finding]:
         share = _common(one, other)
         if same_counts or share > ALIKE:
             counts = f"both have {one.rows:,} rows, {one.people:,} people, {one.conditions} conditions and {one.outcomes} outcomes"
-            texts = f"they share about {share:.0%} of their texts"
+            texts = f"they share about {share:.0%} of their treatments"
             detail = "; ".join(part for part, holds in ((counts, same_counts), (texts, share > ALIKE)) if holds)
             rows = one.rows + other.rows
             yield Finding("twin_studies", "", None, None, rows, rows, f"{one.study_id} and {other.study_id}: {detail}", "")
@@ -38,7 +38,7 @@ def _counts(study: StudySummary) -> tuple[int, ...]:
 
 
 def _common(one: StudySummary, other: StudySummary) -> float:
-    """The share of texts in common (Jaccard), from the smallest hashes of both."""
+    """The share of treatments in common (Jaccard), from the smallest hashes of both."""
     union = np.union1d(one.sketch, other.sketch)[:SKETCH]
     if not len(union) or one.sketch[0] > other.sketch[-1] or other.sketch[0] > one.sketch[-1]:
         return 0.0

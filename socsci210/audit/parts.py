@@ -7,7 +7,7 @@ from typing import Final
 
 from ..scales import ParsedScale
 
-_ASKED: Final = re.compile(r"\basked\b(?! to\b)(?: [a-z ]{0,40})?:?\s*[\"'“‘]?")
+_ASKED: Final = re.compile(r"(?i)\b(?:were|was|are|then|and|also) asked\b(?! to\b)")
 _END: Final = re.compile(r"[.?!…][\"'”’)]*\s+(?=\S)")
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from ..demographics import FIELDS, INCOME, INTEGER_FIELDS, VOCABULARY
 from .records import Finding
 
-ONE_VOCABULARY: Final = ("Very Liberal", "Somewhat Liberal", "Somewhat Conservative", "Very Conservative")
+ONE_VOCABULARY: Final = ("Very Liberal", "Very Conservative")  # both lists have Somewhat Liberal, Moderate and Somewhat Conservative
 OTHER_VOCABULARY: Final = ("Extremely Liberal", "Liberal", "Conservative", "Extremely Conservative")
 UNDER_20K: Final = INCOME[:4]
 ADULT: Final = 18

@@ -67,8 +67,8 @@ class Finding:
 class StudySummary:
     """What is kept of a study, so that studies can be compared without their rows.
 
-    `sketch` holds the smallest hashes of the study's texts: two studies with the same texts have the same sketch. `present` counts, for
-    each demographic field, the people who have a value.
+    `sketch` holds the smallest hashes of the study's treatments: two studies with the same treatments have the same sketch. `present`
+    counts, for each demographic field, the people who have a value.
     """
 
     study_id: str

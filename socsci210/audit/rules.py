@@ -152,7 +152,7 @@ _ALL: Final = (
     ),
     Rule(
         "twin_studies", (35, 36), "dataset", "note", "Studies that look like the same one",
-        "Two studies have equal counts of rows, people, conditions and outcomes, or share most of their texts.",
+        "Two studies have equal counts of rows, people, conditions and outcomes, or share most of their treatments.",
         "Keep both on one side of a split: strict=True does so for known sisters.",
     ),
     Rule(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from .answers import cell_findings, missing_codes, off_scale, offsets
 from .cells import grouped, members, occurrence, repeats
 from .dataset_rules import SKETCH, audit_dataset
+from .parts import treatment_end
 from .people import UNDER_20K, people_findings, persona_columns, present
 from .records import Finding, Ints, Mask, StudyAudit, StudyRows, StudySummary, around, values_seen
 from .rules import ROW_RULES, RULES
@@ -20,6 +22,7 @@ from .texts import text_masks
 
 __all__ = ["Finding", "StudyAudit", "StudyRows", "StudySummary", "assign_items", "audit_dataset", "audit_study"]
 
+TREATMENT = 60  # characters before the question that are more than an opening
 MOST_OUTCOMES = 5  # outcomes that a detail names
 
 
@@ -107,7 +110,6 @@ def _flags(masks: Mapping[str, Mask], n: int) -> pa.Array:
 
 
 def _summary(rows: StudyRows, personas: Mapping[str, pa.Array], masks: Mapping[str, Mask], *, repaired: int, left_out: int) -> StudySummary:
-    hashes = pd.util.hash_array(np.array(rows.texts, object), categorize=False) if rows.texts else np.zeros(0, np.uint64)
     seen, counts = np.unique(rows.response, return_counts=True)
     common = np.argsort(-counts, kind="stable")[:SKETCH]
     return StudySummary(
@@ -117,7 +119,7 @@ def _summary(rows: StudyRows, personas: Mapping[str, pa.Array], masks: Mapping[s
         conditions=len(np.unique(rows.condition)),
         outcomes=len(np.unique(rows.task)),
         texts=len(rows.texts),
-        sketch=np.unique(hashes)[:SKETCH],
+        sketch=_sketch(rows),
         answers={int(seen[i]): int(counts[i]) for i in np.sort(common)},
         present=present(personas),
         gender_and_ethnicity=pc.sum(pc.and_(pc.is_valid(personas["gender"]), pc.is_valid(personas["ethnicity"]))).as_py() or 0,
@@ -126,3 +128,10 @@ def _summary(rows: StudyRows, personas: Mapping[str, pa.Array], masks: Mapping[s
         left_out=left_out,
         flagged={name: int(mask.sum()) for name, mask in masks.items() if mask.any()},
     )
+
+
+def _sketch(rows: StudyRows) -> npt.NDArray[np.uint64]:
+    """The smallest hashes of what a study shows before its questions; of whole stimuli where there is nothing before."""
+    shown = {text[: treatment_end(text, scale)] for text, scale in zip(rows.texts, rows.scales, strict=True)}
+    told = sorted(part for part in shown if len(part) >= TREATMENT)
+    return np.unique(pd.util.hash_array(np.array(told or rows.texts, object), categorize=False))[:SKETCH]

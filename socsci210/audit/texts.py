@@ -153,41 +153,35 @@ def redacted_text(text: str, scale: ParsedScale) -> Span | None:
 _MEDIUM: Final = (
     r"(?:images?|photos?|photographs?|pictures?|videos?|video clips?|clips?|audio|recordings?|graphics?|cartoons?|memes?|screenshots?"
     r"|illustrations?|infographics?|maps?|charts?|graphs?|diagrams?|posters?|logos?|drawings?|paintings?|animations?|films?|commercials?"
-    r"|slide ?shows?|headshots?|mock-?ups?|songs?|podcasts?|movies?)"
+    r"|slide ?shows?|headshots?|mock-?ups?|songs?|podcasts?|movies?|advertisements?|ads?|billboards?)"
 )
 _NOT_A_MEDIUM: Final = (
     r"(?! (?:games?|gaming|ids?|identification|conferenc\w+|calls?|chats?|stores?|rentals?|streaming|arts?|designs?|exchanges?)\b)"
 )
-_SEEN: Final = (
-    r"(?:viewed|view|watched|watch|saw|seen|see|shown|listened to|heard|looked at|presented with|exposed to|accompanied by|displaying"
-    r"|displayed|contained|containing|featuring|next to|alongside|with)"
+_MET_WITH: Final = (
+    r"viewed|view|watched|watch|saw|seen|see|shown|heard|listened to|looked at|presented with|exposed to|accompanied by|displaying"
+    r"|containing|featuring|next to|alongside|with"
 )
 _MEDIA: Final = re.compile(
-    rf"(?i)\b(?P<verb>{_SEEN})\s(?P<object>[^.?!;:]{{0,90}}?)\b(?:{_MEDIUM}){_NOT_A_MEDIUM}\b"
-    rf"|\b(?:the|this|these|following|each)\s(?:\w+\s)?(?:{_MEDIUM}){_NOT_A_MEDIUM}"
-    r"\s(?:below|above|you (?:just |have )?(?:saw|seen|viewed|watched|heard)|shows?|showed)\b"
-    rf"|\b(?:the|this|these)\s(?:video|image|photo|photograph|picture|clip|recording|audio)s?\s(?:was|were|is|make|made|shows?|you)\b"
+    rf"(?i)\b(?P<verb>{_MET_WITH})\s(?P<object>[^.?!;:\"“]{{0,160}}?)\b{_MEDIUM}\b{_NOT_A_MEDIUM}"
+    rf"|\b(?:the|this|these|following|each)\s(?:\w{{1,30}}\s)?{_MEDIUM}"
+    r"\s(?:below|above|you (?:just |have )?(?:saw|seen|viewed|watched|heard))\b"
+    r"|\b(?:the|this|these)\s(?:videos?|images?|photos?|photographs?|clips?|recordings?)\s(?:was|were|made|makes?|shows?|showed)\b"
 )
-_NONE_SEEN: Final = re.compile(r"(?i)\b(?:not|no|never|without|didn['’]t|n['’]t|neither)\b")
-_WEAK: Final = frozenset(("with", "see", "seen", "contained", "containing", "displayed", "heard", "saw", "view"))
+_NONE_SEEN: Final = re.compile(r"(?i)\b(?:not|no|never|without|neither)\b|n['’]t\b")
+# Who met it: `You saw ...`, `You read an article with ...`, or after a quotation: `... " and viewed ...`
+_READER: Final = re.compile(r"(?i)\byou\b[^.?!\"“]{0,120}$|[\"'”’][.,]? (?:(?:and|then|also|were) ){1,3}$")
 
 
 def described_media(text: str, scale: ParsedScale) -> Span | None:
-    """Something seen or heard that the text only describes; not an arm in which nothing was shown."""
+    """Something seen or heard that the text only describes; not what people in a story see, nor an arm in which nothing was shown."""
     for found in _MEDIA.finditer(text):
-        head = text[max(0, found.start() - 25) : found.start()]
-        if _NONE_SEEN.search(head) or (found.group("object") and _NONE_SEEN.search(found.group("object"))):
-            continue
-        if (found.group("verb") or "").lower() in _WEAK and not _concerns_reader(text, found.start(), found.end()):
-            continue
-        return found.span()
+        if found.group("verb") is None:
+            return found.span()
+        reader = _READER.search(text, max(0, found.start() - 140), found.start())
+        if reader and not _NONE_SEEN.search(reader.group()) and not _NONE_SEEN.search(found.group("object")):
+            return found.span()
     return None
-
-
-def _concerns_reader(text: str, start: int, end: int) -> bool:
-    """True where `you` meet the medium: `You saw a video`, `You read an article with a photo of ...`."""
-    sentence = max(text.rfind(mark, 0, start) for mark in (". ", "? ", "! ", '" ', "” ")) + 1
-    return re.search(r"(?i)\byou\b[^.?!\"“]*$", text[sentence:start]) is not None
 
 
 def label_contradiction(text: str, scale: ParsedScale) -> Span | None:
@@ -201,11 +195,9 @@ def label_contradiction(text: str, scale: ParsedScale) -> Span | None:
 
 TEXT_RULES: Final[dict[str, TextRule]] = {
     "template_residue": TextRule(r"\{|%\(", template_residue),
-    "none_in_text": TextRule(EMPTY_WORD, none_in_text),
+    "none_in_text": TextRule(rf"(?:^|\W){EMPTY_WORD}(?:\W|$)", none_in_text),
     "blank_level": TextRule(BLANK_WORD, blank_level),
-    "lost_treatment": TextRule(r"(?i)\b(stimul|vignette|version|condition|treatment|scenario|message|text|article|arm|group|variant|form"
-                               r"|fram|profile|image|video|story|passage|script|prompt|manipulation|statement|paragraph|cell)\w*[ _-]?"
-                               r"(#?[a-z]{0,2}[-_.#]?\d|[A-Z]{1,2}\b|[a-z]+_)|\b[vtVT]\d|[a-z]_[a-z0-9]", lost_treatment),
+    "lost_treatment": TextRule(rf"(?i:{_NOUN})[ _-]?{_CODE}|\b[vtVT]\d|[a-z]_[a-z0-9]", lost_treatment),
     "elided_text": TextRule(r"\.\.\.|…|\. \. \.", elided_text),
     "redacted_text": TextRule(r"(?i)redacted|removed|withheld|anonymi|de-identified|omitted|█", redacted_text),
     "described_media": TextRule(r"(?i)\b" + _MEDIUM + r"\b", described_media),
