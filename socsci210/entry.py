@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,7 @@ from .schema import TABLES
 CORE: Final = "rows"
 """The row table of an entry: schema.ROWS without what can be looked up (persona and weight of a person, name of the study)."""
 RATIONALES: Final = "rationales"
-"""A further table of an entry, only where it was asked for: `sample_id` and `reasoning` of every row, in their order."""
+"""A further table of an entry, only where it was asked for: `sample_id`, `study_id` and `reasoning` of every row, in their order."""
 ENTRY_TABLES: Final = (CORE, *(name for name in TABLES if name != "assignments"))
 
 
@@ -30,14 +30,16 @@ class Entry:
 
     study: str
     folder: Path
+    small: Mapping[str, pa.Table] = field(default_factory=dict)
+    """Tables that are kept in memory instead."""
 
     def has(self, name: str) -> bool:
         """Whether it has a table, of those that an entry may lack."""
         return (self.folder / f"{name}.arrow").is_file()
 
     def table(self, name: str) -> pa.Table:
-        """One of its tables, mapped from disk, not read into memory."""
-        return load_table(self.folder, name)
+        """One of its tables; those of the folder are mapped from disk, not read into memory."""
+        return self.small[name] if name in self.small else load_table(self.folder, name)
 
 
 def save_tables(folder: Path, tables: Mapping[str, pa.Table]) -> None:

@@ -21,7 +21,7 @@ from ..dataset_writer import Official, write_dataset
 from ..splits import official_studies
 from ..workshop import Step, check_target, orderly_end, progress_steps, put_in_place, workshop
 from .mappings import Mappings, check_studies, read_mappings
-from .read import Part, read_studies, rows_per_study
+from .read import read_studies, rows_per_study
 from .source import DEFAULT, Source, find_source
 from .study import Finished, finish_study
 from .unchanged import Signature
@@ -32,7 +32,7 @@ __all__ = ["DEFAULT_SOURCE", "Check", "ImportReport", "import_release"]
 DEFAULT_SOURCE: Final = DEFAULT
 _CONFIGS: Final = ("unseen_conditions", "unseen_outcomes")
 _STRICT: Final = (
-    "condition_mapping.json and task_mapping.json hold out rows of seen and unseen studies alike, so a model that trained on their training "
+    "condition_mapping.json and task_mapping.json hold out rows of seen and unseen studies alike, so a model trained on their training "
     "rows has read unseen studies. load(..., strict=True) leaves unseen studies and their known sisters out of training and validation."
 )
 

@@ -69,10 +69,9 @@ def finish_study(study: str, parts: Sequence[Part], published: Mapping[str, Side
     if people.differs.any():
         core = core.append_column("persona", pa.array(people.of_row.astype(np.int32)))
         tables["personas"] = pa.table({"demographic": people.personas})
-    tables |= _rationales(parts, rows.order)
     folder = scratch / study
     with disk_errors(scratch):
-        save_tables(folder, {CORE: core, **tables})
+        save_tables(folder, {CORE: core, **_rationales(study, parts, rows.order)})
     counts = {
         "rows": len(audited),
         "people": tables["participants"].num_rows,
@@ -81,7 +80,7 @@ def finish_study(study: str, parts: Sequence[Part], published: Mapping[str, Side
         "cells": len(np.unique(audited.condition << 32 | audited.task)),
     }
     findings = (*found.findings, *_persona_findings(study, people.differs))
-    return Finished(Entry(study, folder), official, counts, _counted(flags), findings, found.summary)
+    return Finished(Entry(study, folder, tables), official, counts, _counted(flags), findings, found.summary)
 
 
 # --- rows ----------------------------------------------------------------------------------------------------------------------------
@@ -142,9 +141,13 @@ def _core(rows: _Rows, audited: StudyRows, flags: pa.ListArray, clean: pa.Array)
     )
 
 
-def _rationales(parts: Sequence[Part], order: npt.NDArray[np.int64]) -> dict[str, pa.Table]:
+def _rationales(study: str, parts: Sequence[Part], order: npt.NDArray[np.int64]) -> dict[str, pa.Table]:
     tables = [part.rationales for part in parts if part.rationales is not None]
-    return {RATIONALES: pa.concat_tables(tables).take(pa.array(order))} if tables else {}
+    if not tables:
+        return {}
+    found = pa.concat_tables(tables).take(pa.array(order))
+    name = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(order)), pa.array([study]))
+    return {RATIONALES: found.add_column(1, "study_id", name)}
 
 
 # --- people --------------------------------------------------------------------------------------------------------------------------
@@ -163,10 +166,9 @@ class _People:
     def __init__(self, rows: _Rows, parts: Sequence[Part]) -> None:
         table = pa.concat_tables([part.people for part in parts]).unify_dictionaries().combine_chunks()
         codes = np.stack([indices(table, name) for name in FIELDS], axis=1)
-        offsets = np.concatenate([[0], np.cumsum([part.people.num_rows for part in parts])])
-        own = np.concatenate([part.rows.column("persona").to_numpy() + start for part, start in zip(parts, offsets, strict=False)])[
-            rows.order
-        ]
+        starts = np.cumsum([0, *(part.people.num_rows for part in parts[:-1])])
+        persona = [part.rows.column("persona").to_numpy() + start for part, start in zip(parts, starts, strict=True)]
+        own = np.concatenate(persona)[rows.order]
         self.number, first, person = np.unique(rows.numbers["participant"], return_index=True, return_inverse=True)
         first_of_row = own[first][person]
         self.differs = np.zeros(len(own), np.bool_)

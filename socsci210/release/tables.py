@@ -133,9 +133,8 @@ def _outcomes(rows: StudyRows) -> pa.Table:
     kind = _commonest(group, kind_of_text[text], len(starts))
     lowest, highest = np.minimum.reduceat(text, starts), np.maximum.reduceat(text, starts)
     question = pa.array(rows.texts, pa.string()).take(pa.array(lowest, mask=lowest != highest))
-    of_kind = pa.Table.from_pylist(
-        [_scale_record(scale) for scale in kinds], schema=pa.schema([OUTCOMES.field(name) for name in _OF_SCALE])
-    )
+    schema = pa.schema([OUTCOMES.field(name) for name in _OF_SCALE])
+    of_kind = pa.Table.from_pylist([_scale_record(scale) for scale in kinds], schema=schema)
     n = len(starts)
     columns = {
         "study_id": pa.repeat(rows.study_id, n),
@@ -205,8 +204,8 @@ class _Counts(NamedTuple):
 def _cells(rows: StudyRows) -> pa.Table:
     """The human answer distribution of every cell, as released, with its noise floor.
 
-    `support` holds the values of the scale and, where answers lie off it, those too. `n`, `counts` and `mean` are over all answers; the noise
-    floor is over the answers on the scale, for as many people, and null where there are none.
+    `support` holds the values of the scale and, where answers lie off it, those too. `n`, `counts` and `mean` are over all answers; the
+    noise floor is over the answers on the scale, for as many people, and null where there are none.
     """
     counted = list(_counted(rows))
     floors = _floors(counted)
