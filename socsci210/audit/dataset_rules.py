@@ -11,7 +11,7 @@ import numpy as np
 from .records import Finding, StudySummary
 
 SKETCH: Final = 256  # hashes kept of a study's treatments
-ALIKE: Final = 0.5  # share of common treatments above which two studies are taken for one
+ALIKE: Final = 0.5  # share of common treatments from which two studies are taken for one
 ENOUGH_ROWS: Final = 100  # smaller studies have equal counts by chance
 ENOUGH_INCOMES: Final = 100  # about one American household in eight is under 20,000 dollars: 0.88 to the power of 100 is under 1 in 300,000
 
@@ -25,10 +25,10 @@ def _twins(summaries: Sequence[StudySummary]) -> Iterator[Finding]:
     for one, other in combinations(sorted(summaries, key=lambda study: study.study_id), 2):
         same_counts = one.rows >= ENOUGH_ROWS and _counts(one) == _counts(other)
         share = _common(one, other)
-        if same_counts or share > ALIKE:
+        if same_counts or share >= ALIKE:
             counts = f"both have {one.rows:,} rows, {one.people:,} people, {one.conditions} conditions and {one.outcomes} outcomes"
-            texts = f"they share about {share:.0%} of their treatments"
-            detail = "; ".join(part for part, holds in ((counts, same_counts), (texts, share > ALIKE)) if holds)
+            texts = f"{share:.0%} of the treatments of one are those of the other"
+            detail = "; ".join(part for part, holds in ((counts, same_counts), (texts, share >= ALIKE)) if holds)
             rows = one.rows + other.rows
             yield Finding("twin_studies", "", None, None, rows, rows, f"{one.study_id} and {other.study_id}: {detail}", "")
 
@@ -38,22 +38,27 @@ def _counts(study: StudySummary) -> tuple[int, ...]:
 
 
 def _common(one: StudySummary, other: StudySummary) -> float:
-    """The share of treatments in common (Jaccard), from the smallest hashes of both."""
+    """The share of the treatments of the study with fewer that the other has too; exact up to `SKETCH` treatments, else an estimate.
+
+    A single common treatment says nothing: it may be an opening that many studies use.
+    """
     union = np.union1d(one.sketch, other.sketch)[:SKETCH]
-    if not len(union) or one.sketch[0] > other.sketch[-1] or other.sketch[0] > one.sketch[-1]:
-        return 0.0
     both = np.intersect1d(np.intersect1d(one.sketch, other.sketch, assume_unique=True), union, assume_unique=True)
-    return len(both) / len(union)
+    if len(both) < 2:
+        return 0.0
+    jaccard = len(both) / len(union)
+    common = (one.treatments + other.treatments) * jaccard / (1 + jaccard)
+    return min(common / min(one.treatments, other.treatments), 1.0)
 
 
 def _income(summaries: Sequence[StudySummary]) -> Iterator[Finding]:
-    known = [study for study in summaries if study.present["income"] >= ENOUGH_INCOMES]
+    known = [study for study in summaries if study.present["income"]]
     without = [study for study in known if not study.income_under_20k]
-    if without:
-        people = sum(study.present["income"] for study in without)
-        of = sum(study.present["income"] for study in known)
-        detail = f"{len(without)} of {len(known)} studies with at least {ENOUGH_INCOMES} incomes have none under 20K"
-        yield Finding("income_floor", "", None, None, people, of, detail, ", ".join(study.study_id for study in without)[:160])
+    certain = [study for study in without if study.present["income"] >= ENOUGH_INCOMES]
+    if certain:
+        people, of = (sum(study.present["income"] for study in some) for some in (without, known))
+        detail = f"{len(without)} of {len(known)} studies with incomes have none under 20K; {len(certain)} have {ENOUGH_INCOMES} or more"
+        yield Finding("income_floor", "", None, None, people, of, detail, ", ".join(study.study_id for study in certain)[:160])
 
 
 def _gender_or_ethnicity(summaries: Sequence[StudySummary]) -> Iterator[Finding]:

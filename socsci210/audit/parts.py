@@ -7,18 +7,18 @@ from typing import Final
 
 from ..scales import ParsedScale
 
-_ASKED: Final = re.compile(r"(?i)\b(?:were|was|are|then|and|also) asked\b(?! to\b)")
+_BEFORE_ASKED: Final = frozenset(("were", "was", "are", "then", "and", "also"))  # "were asked"; in a story, somebody asked something
 _END: Final = re.compile(r"[.?!…][\"'”’)]*\s+(?=\S)")
 
 
 def treatment_end(text: str, scale: ParsedScale) -> int:
     """Where the treatment ends: at the last `asked`, or before the last sentence that is not about how to answer."""
     stop = scale.sentence[0] if scale.sentence else len(text)
-    asked = None
-    for asked in _ASKED.finditer(text, 0, stop):  # noqa: B007 (the last one is wanted)
-        pass
-    if asked is not None:
-        return asked.start()
+    asked = text.rfind(" asked", 0, stop)
+    while asked > 0:
+        if text[max(0, asked - 6) : asked].rpartition(" ")[2] in _BEFORE_ASKED and not text.startswith(" to ", asked + 6):
+            return asked
+        asked = text.rfind(" asked", 0, asked)
     ends = [found.end() for found in _END.finditer(text, 0, stop) if text[found.end() : stop].strip("\"'“”‘’ ")]
     return ends[-1] if ends else 0
 

@@ -67,8 +67,8 @@ class Finding:
 class StudySummary:
     """What is kept of a study, so that studies can be compared without their rows.
 
-    `sketch` holds the smallest hashes of the study's treatments: two studies with the same treatments have the same sketch. `present`
-    counts, for each demographic field, the people who have a value.
+    `treatments` counts the distinct treatments, `sketch` holds their smallest hashes: two studies with the same treatments have the same
+    sketch. `present` counts, for each demographic field, the people who have a value.
     """
 
     study_id: str
@@ -77,6 +77,7 @@ class StudySummary:
     conditions: int
     outcomes: int
     texts: int
+    treatments: int
     sketch: npt.NDArray[np.uint64]
     answers: Mapping[int, int]
     present: Mapping[str, int]

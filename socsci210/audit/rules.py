@@ -152,7 +152,8 @@ _ALL: Final = (
     ),
     Rule(
         "twin_studies", (35, 36), "dataset", "note", "Studies that look like the same one",
-        "Two studies have equal counts of rows, people, conditions and outcomes, or share most of their treatments.",
+        "Two studies have equal counts of rows, people, conditions and outcomes, or at least half of the treatments of one are also those "
+        "of the other.",
         "Keep both on one side of a split: strict=True does so for known sisters.",
     ),
     Rule(

@@ -110,6 +110,7 @@ def _flags(masks: Mapping[str, Mask], n: int) -> pa.Array:
 
 
 def _summary(rows: StudyRows, personas: Mapping[str, pa.Array], masks: Mapping[str, Mask], *, repaired: int, left_out: int) -> StudySummary:
+    treatments = _treatments(rows)
     seen, counts = np.unique(rows.response, return_counts=True)
     common = np.argsort(-counts, kind="stable")[:SKETCH]
     return StudySummary(
@@ -119,7 +120,8 @@ def _summary(rows: StudyRows, personas: Mapping[str, pa.Array], masks: Mapping[s
         conditions=len(np.unique(rows.condition)),
         outcomes=len(np.unique(rows.task)),
         texts=len(rows.texts),
-        sketch=_sketch(rows),
+        treatments=len(treatments),
+        sketch=treatments[:SKETCH],
         answers={int(seen[i]): int(counts[i]) for i in np.sort(common)},
         present=present(personas),
         gender_and_ethnicity=pc.sum(pc.and_(pc.is_valid(personas["gender"]), pc.is_valid(personas["ethnicity"]))).as_py() or 0,
@@ -130,8 +132,8 @@ def _summary(rows: StudyRows, personas: Mapping[str, pa.Array], masks: Mapping[s
     )
 
 
-def _sketch(rows: StudyRows) -> npt.NDArray[np.uint64]:
-    """The smallest hashes of what a study shows before its questions; of whole stimuli where there is nothing before."""
+def _treatments(rows: StudyRows) -> npt.NDArray[np.uint64]:
+    """Ascending hashes of what a study shows before its questions; of whole stimuli where there is nothing before."""
     shown = {text[: treatment_end(text, scale)] for text, scale in zip(rows.texts, rows.scales, strict=True)}
     told = sorted(part for part in shown if len(part) >= TREATMENT)
-    return np.unique(pd.util.hash_array(np.array(told or rows.texts, object), categorize=False))[:SKETCH]
+    return np.unique(pd.util.hash_array(np.array(told or rows.texts, object), categorize=False))
