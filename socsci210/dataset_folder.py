@@ -1,8 +1,9 @@
-"""A dataset folder: where its files lie, how they are written, and how they are read back.
+"""A dataset folder: where its files lie, and how they are read back. `row_files.py` writes the files of the rows.
 
-`data/<partition>/<study>.parquet` holds the rows, `<table>/<table>.parquet` the small tables, `dataset.json` the fingerprint. A partition
-is named after the side on which its rows stand in each of the four split configurations, so that every configuration is a glob over the
-same files and no row is stored twice.
+`data/<partition>.parquet` holds the rows, `<table>/<table>.parquet` the small tables, `dataset.json` the fingerprint. A partition is named
+after the side on which its rows stand in each of the four split configurations, so that every configuration is a glob over the same files
+and no row is stored twice. A release makes some eighty files: one per partition and study would be thousands, which costs seconds whenever
+`datasets` resolves them, a request each on a Hub, and a footer each on disk.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
 
 from .errors import DatasetError
 from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
@@ -25,6 +27,12 @@ from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
 FORMAT: Final = 1
 SIDES: Final = (*SPLITS, "none")
 MANIFEST: Final = "dataset.json"
+ROW_GROUP: Final = 1 << 17
+"""Rows of the largest row group."""
+PARQUET: Final[dict[str, Any]] = {"compression": "zstd", "store_schema": False}
+"""How every file is written: zstd, dictionaries for what repeats, no Arrow schema, nothing that changes between runs."""
+STUDIES_KEY: Final = b"socsci210.studies"
+"""In the metadata of a row file: the studies of each of its row groups, as JSON."""
 _REBUILD: Final = "Build or import the dataset again: socsci210 build ... --out FOLDER"
 
 
@@ -48,9 +56,9 @@ def partition_sides(name: str) -> dict[str, str]:
 def split_glob(config: str, split: str) -> str:
     """The files of one split of one configuration, relative to the folder."""
     if config == "all":
-        return "data/*/*.parquet"
+        return "data/*.parquet"
     parts = [f"{_short(name)}-{split if name == config else '*'}" for name in SPLIT_CONFIGS]
-    return f"data/{'.'.join(parts)}/*.parquet"
+    return f"data/{'.'.join(parts)}.parquet"
 
 
 def table_file(name: str) -> str:
@@ -59,9 +67,9 @@ def table_file(name: str) -> str:
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write one file of a dataset folder: zstd, dictionaries for what repeats, no Arrow schema, nothing that changes between runs."""
+    """Write a small table of a dataset folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd", store_schema=False, row_group_size=1 << 17)
+    pq.write_table(table, path, row_group_size=ROW_GROUP, **PARQUET)
 
 
 def file_sha256(path: Path) -> str:
@@ -150,28 +158,31 @@ class DatasetFolder:
 
     @cached_property
     def _files(self) -> tuple[Path, ...]:
-        return tuple(sorted((self.path / "data").glob("*/*.parquet")))
+        return tuple(sorted((self.path / "data").glob("*.parquet")))
 
-    def files(self, config: str = "all", split: str | None = None, studies: Iterable[str] | None = None) -> list[Path]:
+    @cached_property
+    def _studies_of_groups(self) -> dict[Path, list[list[str]]]:
+        """Row file -> studies of each of its row groups."""
+        return {path: _studies_of_groups(path) for path in self._files}
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """The studies that have rows, in order of their ids."""
+        return tuple(sorted({name for groups in self._studies_of_groups.values() for names in groups for name in names}))
+
+    def files(self, config: str = "all", split: str | None = None) -> list[Path]:
         """The row files of a split (of all three splits together, without `split`), in a fixed order.
 
         Raises:
-            DatasetError: unknown config, split or study.
+            DatasetError: unknown config or split.
         """
         if config not in ("all", *SPLIT_CONFIGS):
             raise DatasetError(f"no config is called {config!r}", where=str(self.path), expected=f"all, {', '.join(SPLIT_CONFIGS)}")
         allowed = ("train",) if config == "all" else SPLITS
         if split is not None and split not in allowed:
             raise DatasetError(f"config {config!r} has no split {split!r}", where=str(self.path), expected=f"one of {', '.join(allowed)}")
-        wanted = None if studies is None else set(studies)
-        if wanted is not None and (unknown := sorted(wanted - {path.stem for path in self._files})):
-            raise DatasetError(f"no rows of {', '.join(unknown)}", where=str(self.path), expected="studies of config `studies`")
         sides = allowed if split is None else (split,)
-        return [
-            path
-            for path in self._files
-            if (wanted is None or path.stem in wanted) and (config == "all" or partition_sides(path.parent.name)[config] in sides)
-        ]
+        return [path for path in self._files if config == "all" or partition_sides(path.stem)[config] in sides]
 
     def rows(
         self, config: str = "all", split: str | None = None, columns: Sequence[str] | None = None, studies: Iterable[str] | None = None
@@ -182,21 +193,41 @@ class DatasetFolder:
             config: `all` or a split configuration.
             split: train, validation or test; without it, all rows that stand on any side.
             columns: the columns to read, default all.
-            studies: ids of the studies to read, default all.
+            studies: ids of the studies to read, default all. Only the row groups that hold some of them are read.
 
         Raises:
-            DatasetError: unknown config, split, study or column.
+            DatasetError: unknown config, split, study or column, or a file that does not read.
         """
-        files = self.files(config, split, studies)
+        files = self.files(config, split)
         schema = pa.schema([_as_read(field) for field in ROWS])
         names = list(ROWS.names if columns is None else columns)
         if unknown := [name for name in names if name not in schema.names]:
             raise DatasetError(f"no column {', '.join(unknown)}", where=str(self.path), expected=f"some of {', '.join(ROWS.names)}")
         wanted = pa.schema([schema.field(name) for name in names])
-        if not files:
-            return wanted.empty_table()
-        form = pads.ParquetFileFormat(dictionary_columns=["stimuli", "study_id"])
-        return pads.dataset([str(path) for path in files], format=form, schema=schema).to_table(columns=names).cast(wanted)
+        among = None if studies is None else set(studies)
+        if among is not None and (missing := sorted(among - set(self.studies))):
+            raise DatasetError(f"no rows of {', '.join(missing)}", where=str(self.path), expected="studies of config `studies`")
+        form, local = pads.ParquetFileFormat(dictionary_columns=["stimuli", "study_id"]), LocalFileSystem()
+        parts = [form.make_fragment(str(path), local, row_groups=groups) for path, groups in self._groups(files, among) if groups]
+        keep = None if among is None else pads.field("study_id").isin(sorted(among))
+        try:
+            return pads.FileSystemDataset(parts, schema, form, local).to_table(columns=names, filter=keep).cast(wanted)
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"the rows do not read ({error})", where=str(self.path), fix=_REBUILD) from error
+
+    def _groups(self, files: Iterable[Path], among: set[str] | None) -> Iterator[tuple[Path, list[int]]]:
+        """The row groups of each file that hold rows of some of the studies."""
+        for path in files:
+            of_groups = self._studies_of_groups[path]
+            yield path, [place for place, names in enumerate(of_groups) if among is None or not among.isdisjoint(names)]
+
+
+def _studies_of_groups(path: Path) -> list[list[str]]:
+    try:
+        found: list[list[str]] = json.loads((pq.read_metadata(path).metadata or {})[STUDIES_KEY])
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise DatasetError(f"does not read as a file of rows ({error})", where=str(path), fix=_REBUILD) from error
+    return found
 
 
 def _short(config: str) -> str:

@@ -18,6 +18,7 @@ from . import dataset_folder
 from .cards.dataset import dataset_card
 from .dataset_folder import MANIFEST, partition_name, table_file, write_parquet
 from .entry import CORE, RATIONALES, Entry
+from .row_files import RowFiles
 from .schema import DEMOGRAPHIC, ROWS, SPLIT_CONFIGS, TABLES
 from .splits import SIDES, Units, assign, check_disjoint, overlaps, partition, text_keys
 
@@ -55,7 +56,7 @@ def write_dataset(
         out: the folder.
         left_out: study -> why it is not there.
         package_version: version of this package.
-        jobs: studies written at the same time.
+        jobs: partitions written at the same time.
         step: called with the id of every study that is written.
         official: the published sides, for a release.
         about: further keys of dataset.json.
@@ -73,8 +74,9 @@ def write_dataset(
     for name, table in tables.items():
         if table.num_rows or name != "attributes":
             write_parquet(table.cast(TABLES[name]), out / table_file(name))
-    with ThreadPoolExecutor(jobs) as pool:
-        for entry, _ in zip(entries, pool.map(lambda entry: _write_rows(entry, sides[entry.study], out), entries), strict=True):
+    with ThreadPoolExecutor(jobs) as pool, RowFiles(out / "data") as rows, RowFiles(out / "reasoning") as reasoning:
+        for entry in entries:
+            _write_rows(entry, sides[entry.study], rows, reasoning, pool)
             step(entry.study)
     manifest = {
         "format": dataset_folder.FORMAT,
@@ -119,21 +121,24 @@ def _split_counts(sides: Mapping[str, Sides]) -> dict[str, dict[str, int]]:
 # --- rows ----------------------------------------------------------------------------------------------------------------------------
 
 
-def _write_rows(entry: Entry, sides: Sides, out: Path) -> None:
-    """Write the rows of one study into their partitions."""
-    core, people = entry.table(CORE).combine_chunks(), _People(entry)
-    rationales = entry.table(RATIONALES) if entry.has(RATIONALES) else None
+def _write_rows(entry: Entry, sides: Sides, files: RowFiles, reasoning: RowFiles, pool: ThreadPoolExecutor) -> None:
+    """Write the rows of one study into their partitions, several partitions at a time."""
     code = np.ravel_multi_index(tuple(sides), (len(SIDES),) * len(SPLIT_CONFIGS)).astype(np.int16)
     order = np.argsort(code, kind="stable")
     ends = np.searchsorted(code[order], np.arange(len(SIDES) ** len(SPLIT_CONFIGS) + 1))
-    for place in np.flatnonzero(np.diff(ends)):
+    rows = _rows(entry, order)  # ordered once, so that every partition is a slice
+    rationales = entry.table(RATIONALES).take(pa.array(order)) if entry.has(RATIONALES) else None
+
+    def write(place: int) -> None:
         of_config = np.unravel_index(place, (len(SIDES),) * len(SPLIT_CONFIGS))
         at = {config: SIDES[side] for config, side in zip(SPLIT_CONFIGS, of_config, strict=True)}
-        name = partition_name(at)
-        index = order[ends[place] : ends[place + 1]]
-        write_parquet(_rows(entry.study, core, people, index), out / "data" / name / f"{entry.study}.parquet")
+        part = rows.slice(ends[place], ends[place + 1] - ends[place])
+        files.add(partition_name(at), entry.study, _compact(part, "stimuli"))
         if rationales is not None and _for_training(at):
-            write_parquet(_rationales(entry.study, rationales, index), out / "reasoning" / name / f"{entry.study}.parquet")
+            reasoning.add(partition_name(at), entry.study, rationales.slice(ends[place], part.num_rows))
+
+    for _ in pool.map(write, np.flatnonzero(np.diff(ends)).tolist()):
+        pass
 
 
 class _People:
@@ -160,14 +165,12 @@ def _personas(column: pa.ChunkedArray) -> pa.StructArray:
     return pa.StructArray.from_arrays(children, names=[field.name for field in DEMOGRAPHIC])
 
 
-def _rows(study: str, core: pa.Table, people: _People, index: npt.NDArray[np.int64]) -> pa.Table:
-    """Some rows of one study with everything that schema.ROWS has, `index` being their places."""
-    rows = core.take(pa.array(index)).combine_chunks()
-    columns = {"sample_id": pa.array(index, pa.int64())} | {name: rows.column(name) for name in rows.column_names}
-    columns |= people.columns(rows) | {
-        "stimuli": _compact(rows.column("stimuli").combine_chunks()),
-        "study_id": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(index)), pa.array([study])),
-    }
+def _rows(entry: Entry, order: npt.NDArray[np.int64]) -> pa.Table:
+    """The rows of one study in another order, with everything that schema.ROWS has."""
+    rows = entry.table(CORE).take(pa.array(order)).combine_chunks()
+    columns = {"sample_id": pa.array(order, pa.int64())} | {name: rows.column(name) for name in rows.column_names}
+    columns |= _People(entry).columns(rows)
+    columns["study_id"] = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(order)), pa.array([entry.study]))
     return pa.table({name: columns[name] for name in ROWS.names})
 
 
@@ -179,20 +182,9 @@ def _for_training(sides: Mapping[str, str]) -> bool:
     return "train" in sides.values() and sides["unseen_studies"] != "test"
 
 
-def _rationales(study: str, rationales: pa.Table, index: npt.NDArray[np.int64]) -> pa.Table:
-    columns = rationales.take(pa.array(index))
-    return pa.table(
-        {
-            "sample_id": columns.column("sample_id"),
-            "study_id": pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(index)), pa.array([study])),
-            "reasoning": columns.column("reasoning"),
-        }
-    )
-
-
-def _compact(stimuli: pa.DictionaryArray | pa.ChunkedArray) -> pa.DictionaryArray:
-    """The same texts with a dictionary that holds no others."""
-    if isinstance(stimuli, pa.ChunkedArray):
-        stimuli = stimuli.chunk(0) if stimuli.num_chunks == 1 else pa.concat_arrays(stimuli.chunks)
-    used, code = np.unique(stimuli.indices.to_numpy(), return_inverse=True)
-    return pa.DictionaryArray.from_arrays(pa.array(code, pa.int32()), pc.take(stimuli.dictionary, pa.array(used)))
+def _compact(rows: pa.Table, name: str) -> pa.Table:
+    """The same rows with a dictionary of texts that holds no others."""
+    texts = rows.column(name).combine_chunks()
+    used, code = np.unique(texts.indices.to_numpy(), return_inverse=True)
+    own = pa.DictionaryArray.from_arrays(pa.array(code, pa.int32()), pc.take(texts.dictionary, pa.array(used)))
+    return rows.set_column(rows.column_names.index(name), name, own)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from socsci210.dataset_folder import MANIFEST, DatasetFolder, fingerprint, partition_name, table_file, write_parquet
 from socsci210.demographics import FIELDS
+from socsci210.row_files import RowFiles
 from socsci210.schema import ROWS, SPLIT_CONFIGS, TABLES
 
 CONFIG = "unseen_conditions"
@@ -49,10 +50,12 @@ def write_dataset(folder: Path, rows: Sequence[Mapping[str, Any]], *, step: int 
                 "scale_max": one["high"],
                 "weight": one["weight"],
                 "flags": [],
+                "response_clean": one["response"],
             }
         )
-    for (partition, study), some in parts.items():
-        write_parquet(pa.Table.from_pylist(some, ROWS), folder / "data" / partition / f"{study}.parquet")
+    with RowFiles(folder / "data") as files:
+        for (partition, study), some in sorted(parts.items()):
+            files.add(partition, study, pa.Table.from_pylist(some, ROWS))
     cells = {(one["study"], one["task"], one["condition"], one["item"]): one for one in rows}
     tables: dict[str, list[dict[str, Any]]] = {
         "studies": [

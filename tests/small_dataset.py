@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from socsci210.dataset_folder import fingerprint, partition_name, split_glob, table_file, write_parquet
+from socsci210.row_files import RowFiles
 from socsci210.schema import PARTICIPANTS, ROWS, SPLIT_CONFIGS, SPLITS, STUDIES, TABLES
 from socsci210.splits import SIDES, assign, check_disjoint, partition, units_of
 
@@ -17,8 +18,13 @@ PEOPLE, CONDITIONS, OUTCOMES = 40, 4, 4
 WITHIN = "toy_c"  # everyone meets every condition of this study
 
 
+def clean(response: int, sample: int) -> int | None:
+    """The answer in the clean view: every twentieth row is left out, and the rows midway between them are moved by one."""
+    return None if sample % 20 == 0 else response - 1 if sample % 20 == 10 else response
+
+
 def rows(study: str, people: int = PEOPLE) -> pa.Table:
-    """Rows of one study, participant-major. Every tenth row carries a flag."""
+    """Rows of one study, participant-major. Every tenth row carries a flag, and has no answer or another one in the clean view."""
     found = []
     for person in range(people):
         for condition in range(CONDITIONS) if study == WITHIN else [person % CONDITIONS]:
@@ -38,6 +44,7 @@ def rows(study: str, people: int = PEOPLE) -> pa.Table:
                         "scale_max": 5,
                         "weight": None,
                         "flags": ["caveat"] if len(found) % 10 == 0 else [],
+                        "response_clean": clean(1 + (person + condition + task) % 5, len(found)),
                     }
                 )
     return pa.Table.from_pylist(found, schema=ROWS)
@@ -64,12 +71,13 @@ def write_dataset(folder: Path, studies: tuple[str, ...] = STUDY_IDS, people: in
     tables["assignments"] = assign(units)
     sides = partition(units, tables["assignments"])
     check_disjoint(units, sides)
-    for study, own in per_study.items():
-        codes = sides[study]
-        for combination in np.unique(codes, axis=1).T:
-            index = np.flatnonzero((codes == combination[:, None]).all(axis=0))
-            name = partition_name({config: SIDES[code] for config, code in zip(SPLIT_CONFIGS, combination, strict=True)})
-            write_parquet(own.take(index), folder / "data" / name / f"{study}.parquet")
+    with RowFiles(folder / "data") as files:
+        for study, own in sorted(per_study.items()):
+            codes = sides[study]
+            for combination in np.unique(codes, axis=1).T:
+                index = np.flatnonzero((codes == combination[:, None]).all(axis=0))
+                name = partition_name({config: SIDES[code] for config, code in zip(SPLIT_CONFIGS, combination, strict=True)})
+                files.add(name, study, own.take(index))
     for name, small in tables.items():
         write_parquet(small, folder / table_file(name))
     (folder / "README.md").write_text(f"---\n{_yaml(folder)}---\n\n# A small dataset\n", encoding="utf-8")

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from socsci210.dataset_folder import MANIFEST, fingerprint, partition_name, table_file, write_parquet
 from socsci210.demographics import FIELDS
+from socsci210.row_files import RowFiles
 from socsci210.schema import ROWS, TABLES
 
 STUDIES = ("first", "second", "unseen")
@@ -54,6 +55,7 @@ def tiny_rows(people: int = 24, seed: int = 0) -> list[dict[str, Any]]:
                     "sample_id": 2 * participant + task, "participant": participant, "demographic": person, "stimuli": stimulus,
                     "response": response, "condition_num": condition, "task_num": task, "study_id": study, "item_num": 0,
                     "scale_min": low, "scale_max": high, "weight": None, "flags": [],
+                    "response_clean": response,
                 }
             )  # fmt: skip
     return rows
@@ -66,8 +68,9 @@ def write_tiny_dataset(folder: Path, rows: list[dict[str, Any]] | None = None, *
     for row in rows:
         sides = sides_of(row["study_id"], row["condition_num"], row["task_num"], row["participant"])
         parts.setdefault((partition_name(sides), row["study_id"]), []).append(row)
-    for (partition, study), some in parts.items():
-        write_parquet(pa.Table.from_pylist(some, ROWS), folder / "data" / partition / f"{study}.parquet")
+    with RowFiles(folder / "data") as files:
+        for (partition, study), some in sorted(parts.items()):
+            files.add(partition, study, pa.Table.from_pylist(some, ROWS))
     outcomes = [
         {"study_id": study, "task_num": task, "condition_num": condition, "item_num": 0, "scale_step": step if task == 0 else 1}
         for study, task, condition in product(STUDIES, range(2), range(3))

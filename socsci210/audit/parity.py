@@ -31,10 +31,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 from numpy.typing import NDArray
 
-from ..dataset_folder import DatasetFolder, partition_sides
+from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
 from ..metrics.socsci210 import cells as maths
 from ..metrics.socsci210.cells import Cells, Floats, Ints
@@ -134,21 +133,12 @@ def measure(folder: DatasetFolder) -> dict[str, float]:
 
 
 def _studies(folder: DatasetFolder) -> Iterator[_Study]:
-    by_study: dict[str, list[Path]] = defaultdict(list)
-    for path in folder.files():
-        by_study[path.stem].append(path)
     steps = _steps(folder)
-    for study, paths in sorted(by_study.items()):
-        held = [path for path in paths if partition_sides(path.parent.name)["unseen_studies"] == "test"]
-        other = [path for path in paths if path not in held]
-        tables = [_read(some) for some in (held, other)]
-        counts, distances = _measure_held(_held(tables[0], steps.get(study, {})))
-        yield _Study({"studies": 1, **_counts(pa.concat_tables(tables)), **counts}, distances)
-
-
-def _read(paths: list[Path]) -> pa.Table:
-    schema = pa.schema([(name, pa.int64()) for name in _COLUMNS])
-    return pads.dataset([str(path) for path in paths], format="parquet", schema=schema).to_table() if paths else schema.empty_table()
+    for study in folder.studies:
+        whole = folder.rows(columns=_COLUMNS, studies=[study])
+        held = folder.rows("unseen_studies", "test", _COLUMNS, [study])
+        counts, distances = _measure_held(_held(held, steps.get(study, {})))
+        yield _Study({"studies": 1, **_counts(whole), **counts}, distances)
 
 
 def _counts(table: pa.Table) -> dict[str, int]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 
 from ..dataset_folder import DatasetFolder
-from ..errors import DatasetError
 from ..scales import parse_scale
 from .records import Floats, Ints, StudyRows
 
 _NUMBERS: Final = ("sample_id", "participant", "condition_num", "task_num", "item_num", "response", "scale_min", "scale_max")
+_COLUMNS: Final = (*_NUMBERS, "stimuli", "flags")
 _STEP_KEY: Final = ("condition_num", "task_num", "item_num")
 PERSONA_DIFFERS: Final = "persona_differs"
 
@@ -29,9 +26,7 @@ class StudyReader:
     """
 
     def __init__(self, folder: DatasetFolder) -> None:
-        self._files: dict[str, list[Path]] = defaultdict(list)
-        for path in folder.files():
-            self._files[path.stem].append(path)
+        self._folder = folder
         self._people = _by_study(folder.table("participants", ["study_id", "participant", "demographic"]))
         outcomes = folder.table("outcomes", ["study_id", *_STEP_KEY, "scale_step"])
         self._steps = _by_study(outcomes.filter(pc.greater(outcomes.column("scale_step"), 1)))
@@ -40,7 +35,7 @@ class StudyReader:
     @property
     def studies(self) -> tuple[str, ...]:
         """The studies that have rows, in order of their ids."""
-        return tuple(sorted(self._files))
+        return self._folder.studies
 
     def read(self, study: str) -> tuple[StudyRows, int]:
         """The rows of a study by ascending sample_id, and how many of them carry the flag `persona_differs`, which only an import can set.
@@ -48,7 +43,7 @@ class StudyReader:
         Raises:
             DatasetError: a file does not read.
         """
-        table = self._table(study).sort_by("sample_id")
+        table = self._folder.rows(columns=_COLUMNS, studies=[study]).sort_by("sample_id")
         numbers = {name: _numbers(table.column(name)) for name in _NUMBERS[:6]}
         low, high = (_floats(table.column(name)) for name in _NUMBERS[6:])
         stimuli = table.column("stimuli").unify_dictionaries().combine_chunks()
@@ -72,19 +67,6 @@ class StudyReader:
         )
         flags = pc.list_flatten(table.column("flags"))
         return rows, pc.sum(pc.equal(flags, PERSONA_DIFFERS)).as_py() or 0
-
-    def _table(self, study: str) -> pa.Table:
-        form = pads.ParquetFileFormat(dictionary_columns=["stimuli"])
-        types = {"stimuli": pa.dictionary(pa.int32(), pa.string()), "flags": pa.list_(pa.string())}
-        schema = pa.schema([(name, types.get(name, pa.int64())) for name in (*_NUMBERS, "stimuli", "flags")])
-        try:
-            return pads.dataset([str(path) for path in self._files[study]], format=form, schema=schema).to_table()
-        except (OSError, pa.ArrowException) as error:
-            raise DatasetError(
-                f"the rows of study {study} do not read ({error})",
-                where=str(self._files[study][0].parent.parent),
-                fix="build or import the dataset again",
-            ) from error
 
     def _step(self, study: str, numbers: dict[str, Ints], low: Floats) -> Floats:
         """1, or the step that the outcomes table has for the row's cell and item; NaN without bounds."""
