@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Final
 
 from .direction import direction
@@ -20,6 +21,7 @@ __all__ = ["REASONS", "ParsedScale", "parse_scale"]
 
 _SENTENCE: Final = 3_000  # characters; what stands further behind is not how to answer
 _QUESTION: Final = 1_200  # characters before the sentence in which the question may label the scale
+_LABELLED: Final = re.compile(r"[0-9]{1,9} ?(?:=|\(|means?\b|being\b|corresponds?\b|is\b)")  # starts with a set: fast to rule out
 
 
 def parse_scale(stimulus_text: str) -> ParsedScale:
@@ -30,15 +32,21 @@ def parse_scale(stimulus_text: str) -> ParsedScale:
     starts = _openings(stimulus_text)
     if not starts:
         return ParsedScale(reason="no_format_sentence")
-    ends = [min(end, start + _SENTENCE) for start, end in zip(starts, [*starts[1:], len(stimulus_text)], strict=True)]
-    found = [(start, read_sentence(stimulus_text[start:end])) for start, end in zip(starts, ends, strict=True)]
-    stated = [(start, scale) for start, scale in found if scale.min is not None]
-    if len({(scale.min, scale.max, scale.step) for _, scale in stated}) > 1:
-        last, scale = found[-1]
-        return ParsedScale(reason="contradictory", sentence=_moved(scale, last).sentence)
-    start, scale = stated[-1] if stated else found[-1]
-    scale = _moved(scale, start)
+    scale = _read(stimulus_text, starts[0], None) if len(starts) == 1 else _agreed(stimulus_text, starts)
     return scale if scale.labels or scale.min is None else _labelled_by_question(stimulus_text, scale)
+
+
+def _read(text: str, start: int, end: int | None) -> ParsedScale:
+    return _moved(read_sentence(text[start : start + _SENTENCE if end is None else min(end, start + _SENTENCE)]), start)
+
+
+def _agreed(text: str, starts: list[int]) -> ParsedScale:
+    """What several sentences state together."""
+    found = [_read(text, start, end) for start, end in zip_longest(starts, starts[1:])]
+    stated = [scale for scale in found if scale.min is not None]
+    if len({(scale.min, scale.max, scale.step) for scale in stated}) > 1:
+        return ParsedScale(reason="contradictory", sentence=found[-1].sentence)
+    return stated[-1] if stated else found[-1]
 
 
 def _openings(text: str) -> list[int]:
@@ -71,10 +79,10 @@ def _labelled_by_question(text: str, scale: ParsedScale) -> ParsedScale:
         return scale
     stop = scale.sentence[0]
     asked = text[max(0, stop - _QUESTION) : stop]
-    end_labelled = re.compile(rf"(?<![\w.,$-])(?:{scale.min}|{scale.max})\s*(?:=|\(|means?\b|being\b|corresponds?\b|is\b)")
-    starts = [found.start() for found in end_labelled.finditer(asked)]
+    starts = [found.start() for found in _LABELLED.finditer(asked)]
     plain = asked.translate(PLAIN) if starts else ""
     for start in reversed(starts[-20:]):
+        start -= plain[start - 1 : start] == "-"
         run = [mark for mark in marks(plain, start, len(plain), free=True) if mark.family in ("is", "open")]
         found = {mark.value: place for mark, place in places(plain, run, len(plain), QUESTION_END) if mark.value is not None}
         if {scale.min, scale.max} <= set(found) <= set(scale.values) and all(start < end for start, end in found.values()):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 _WORDS: Final = re.compile(r"[a-z]+")
+_NEGATIONS: Final = ("un", "dis", "in", "im", "ir", "il", "non")
 _LESS: Final = re.compile(
     r"(?:not?|none|never|nothing|neither|nobody|hardly|least|less|lower|lowest|little|low|few|fewer|few|rarely|seldom|false|"
     r"dis(?!tinct|cuss|play|trict|tance)[a-z]{4,}|un(?!der|til|ion|it|iv|less|iq)[a-z]{3,}|"
@@ -30,11 +31,16 @@ def direction(labels: Mapping[int, str], low: int, high: int) -> Literal["up", "
     if low not in labels or high not in labels:
         return "unknown"
     lower, upper = (set(_WORDS.findall(labels[end].lower())) for end in (low, high))
-    sides = (_side(lower - upper), _side(upper - lower))  # what both ends say tells nothing: `not upset`, `very upset`
+    sides = (_side(lower - upper, upper), _side(upper - lower, lower))  # what both ends say tells nothing: `not upset`, `very upset`
     return "up" if sides == (-1, 1) else "down" if sides == (1, -1) else "unknown"
 
 
-def _side(words: set[str]) -> int:
+def _side(words: set[str], other: set[str]) -> int:
+    """-1 for less, 1 for more, 0 for neither. Of two words like `kind` and `unkind` the bare one is more."""
+    if any(prefix + word in other for word in words for prefix in _NEGATIONS):
+        return 1
+    if any(word.startswith(prefix) and word.removeprefix(prefix) in other for word in words for prefix in _NEGATIONS):
+        return -1
     if any(_LESS.fullmatch(word) for word in words) and "difference" not in words:
         return -1
     return 1 if any(_MORE.fullmatch(word) for word in words) else 0

@@ -161,7 +161,8 @@ def _quoted(plain: str, start: int, stop: int) -> tuple[int, int | None]:
     while (at := plain.find(quote, at + 1, stop)) >= 0:
         inside_word = quote == "'" and plain[at - 1].isalnum() and plain[at + 1 : at + 2].isalnum()
         if not inside_word and _label_ends(plain, at + 1):
-            return start + 1, at
+            nested = plain.count(quote, start + 1, at) % 2 and plain[at + 1 : at + 2] == quote  # "the word "yes""
+            return start + 1, at + 1 if nested else at
     return start, None
 
 

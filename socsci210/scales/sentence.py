@@ -110,8 +110,8 @@ def _from_marks(plain: str, head: int, run: list[Mark]) -> _Stated | None:
     values = [mark.value for mark in run if mark.value is not None]
     if len(values) < len(run):
         return _Stated(None, None, 1, "")
-    if len(values) > 2 and values[-1] - values[-2] != 1 and _NO_ANSWER.match(plain, run[-1].start):
-        values = values[:-1]
+    if len(values) > 2 and values[-1] - values[-2] != values[1] - values[0] and _NO_ANSWER.match(plain, run[-1].start):
+        values = values[:-1]  # a code for no answer stands apart from the options
     ends_only = _ENDS.search(plain, head, run[0].start) or any(_UP_TO.search(mark.link) for mark in run[1:])
     of_number = run[0].family in ("is", "colon") and _A_NUMBER.search(plain, head, run[0].before)
     return _Stated(min(values), max(values), 1 if ends_only or of_number else _gap(values), "")
