@@ -11,7 +11,7 @@ from typing import Final
 
 ROW_RULES: Final = (
     "off_scale", "condition_offset", "missing_code", "template_residue", "none_in_text", "blank_level", "lost_treatment", "elided_text",
-    "redacted_text", "described_media", "reused_task", "label_contradiction",
+    "redacted_text", "described_media", "reused_task", "label_contradiction", "persona_differs",
 )  # fmt: skip
 EXCLUDED: Final = ("off_scale", "missing_code", "template_residue", "none_in_text", "blank_level", "lost_treatment")
 """Rules whose rows have no usable answer: `response_true` is null."""
@@ -61,7 +61,7 @@ class Strays:
 STRAYS: Final[Mapping[str, tuple[Strays, ...]]] = {
     "9nphm": (Strays("missing_code", 0, (98,), 12 / 2116),),
     "b87sm": (Strays("missing_code", 0, (98,), 198 / 1500),),
-    "ztwqy": (Strays("missing_code", 1, (99999,), 0.01),),
+    "ztwqy": (Strays("missing_code", 0, (99999,), 0.01),),
     "tcg8p": (Strays("missing_code", 0, (77777, 99998, 99999), 0.03),),
     "j986z": (Strays("missing_code", 0, (99, 77), 0.01),),
     "yuazs": (Strays("missing_code", 0, (-1,), 0.02),),
@@ -72,13 +72,14 @@ STRAYS: Final[Mapping[str, tuple[Strays, ...]]] = {
     "5mt6r": (Strays("off_scale", 0, (0, 6), 0.004),),
     "vnm9y": (Strays("off_scale", 0, (150, 305), 0.02),),
 }
+OLDER: Final = "waq4m"  # some people are a year older in their last row
 OFFSET: Final = "8ctbk"  # choices of outcome 0 are stored as 2 * condition + choice
 
 # Outcomes whose answer format is not left to chance: study -> outcome -> (pattern, ends)
 FORMATS: Final[Mapping[str, Mapping[int, tuple[str, tuple[int, int] | None]]]] = {
     "9nphm": {0: ("endpoints", (1, 7))},
     "b87sm": {0: ("endpoints", (1, 7))},
-    "ztwqy": {1: ("unbounded", None)},
+    "ztwqy": {0: ("unbounded", None)},
     "tcg8p": {0: ("unbounded", None)},
     "kwfs3": {0: ("unbounded", None), 1: ("unbounded", None)},
     "zrwjp": {0: ("unbounded", None)},

@@ -5,7 +5,7 @@ One panel (AmeriSpeak) has 14 or 15 of the 16 fields and no ethnicity; the other
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -39,6 +39,14 @@ class People:
     demographic: pa.StructArray
     covariates: npt.NDArray[np.float64]
     fields: tuple[str, ...]
+
+    def with_older(self, persons: npt.NDArray[np.int64]) -> People:
+        """The same people, and after them these persons again, one year older."""
+        again = self.demographic.take(pa.array(persons))
+        columns = [pc.struct_field(again, field) for field in FIELDS]
+        columns[FIELDS.index("age")] = pc.add(columns[FIELDS.index("age")], 1)
+        older = pa.StructArray.from_arrays(columns, fields=list(DEMOGRAPHIC))
+        return replace(self, demographic=pa.concat_arrays([self.demographic, older]))
 
     def heads(self) -> pa.StringArray:
         """Everything of a person's prompts that stands before the stimulus."""

@@ -97,7 +97,8 @@ def _full() -> dict[str, _Size]:
     sizes = {s: _Size(facts.ROWS[s], people[s], conditions[s], 1, designs[s]) for s in facts.ROWS}
     for study, size in sizes.items():
         size.tasks = max(_fewest_tasks(size), facts.TASKS.get(study, 1))
-    sizes[TWINS[1]].tasks = sizes[TWINS[0]].tasks
+    for first, second in (TWINS, SISTERS):
+        sizes[first].tasks = sizes[second].tasks = max(sizes[first].tasks, sizes[second].tasks)
     _fill_tasks(sizes)
     _fill_cells(sizes)
     return sizes
@@ -162,7 +163,7 @@ def _fill_tasks(sizes: dict[str, _Size]) -> None:
     """1,197 outcomes in all. Each goes where it brings the number of cells nearest to the release's, a few cells over rather than under."""
     totals = {True: facts.UNSEEN_CELLS + 25, False: facts.TOTAL_CELLS - facts.UNSEEN_CELLS + 150}
     sides = {side: [s for s in sizes if (s in facts.UNSEEN) == side] for side in totals}
-    free = [s for s in sizes if s not in TWINS and s not in facts.TASKS]
+    free = [s for s in sizes if s not in (*TWINS, *SISTERS) and s not in facts.TASKS]
     left = facts.TOTAL_TASKS - sum(size.tasks for size in sizes.values())
     for n in range(left):
         missing = {side: total - sum(sizes[s].cells for s in sides[side]) for side, total in totals.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from . import defects, formats, prose
 from .formats import Asked
-from .plan import SISTERS, Plan
+from .plan import Plan
 
 CONJOINT_LEVELS = (
     ("Project", ("a new library", "a new playground", "a new parking lot", "a road repair", "a bus shelter", "a small market")),
@@ -51,11 +51,15 @@ def bit(rule: str) -> int:
 
 
 class Writer:
-    """Writes the stimuli of one study. `items`: stimuli of the repeated outcome 0."""
+    """Writes the stimuli of one study. `items`: stimuli of the repeated outcome 0.
 
-    def __init__(self, plan: Plan, rng: np.random.Generator, items: int) -> None:
-        self.plan, self.rng, self.items = plan, rng, items
-        topics = prose.topics()
+    Style, each outcome and the treatments draw from generators of their own (`random` makes one for a name), so that sister studies share
+    their texts whatever their sizes are.
+    """
+
+    def __init__(self, plan: Plan, random: Callable[[str], np.random.Generator], items: int) -> None:
+        self.plan, self.random, self.items = plan, random, items
+        rng, topics = random("style"), prose.topics()
         self.topic = topics[int(rng.integers(len(topics)))]
         self.things = [f"{t.thing} in {place}" for t in topics for place in prose.PLACES]
         self.length = int(np.clip(rng.lognormal(np.log(225), 0.85), 60, 4200))
@@ -64,8 +68,13 @@ class Writer:
         self.flaws = defects.TEXT_FLAWS.get(plan.study_id, ())
         if self.flaws:
             self.length = max(self.length, 300)  # enough that a treatment cut off still differs from the others
+        self.variants = int(rng.integers(2, 5)) if self._several(rng) else 1
         self.asked = self._questions()
         self.treatments = self._treatments()
+
+    def _several(self, rng: np.random.Generator) -> bool:
+        """Whether groups of people read variants of the texts."""
+        return self.plan.design in ("between", "within") and not self.flaws and rng.random() < 0.4
 
     # --- questions -------------------------------------------------------------------------------------------------------------------
 
@@ -73,8 +82,9 @@ class Writer:
         """(condition, outcome, item) -> question, by positions; items of an outcome share format and scale."""
         found = {}
         for task in range(self.plan.tasks):
-            pattern, ends = defects.FORMATS.get(self.plan.study_id, {}).get(task, (formats.draw_pattern(self.rng), None))
-            seed, start = int(self.rng.integers(1 << 31)), int(self.rng.integers(len(self.things)))
+            rng = self.random(f"outcome {task}")
+            pattern, ends = defects.FORMATS.get(self.plan.study_id, {}).get(task, (formats.draw_pattern(rng), None))
+            seed, start = int(rng.integers(1 << 31)), int(rng.integers(len(self.things)))
             for item in range(self.items if task == 0 else 1):
                 thing = self.things[(start + 7 * item) % len(self.things)]
                 asked = formats.ask(pattern, np.random.default_rng(seed), thing, ends)
@@ -107,8 +117,9 @@ class Writer:
         distinct = defects.FEWER_TEXTS.get(self.plan.study_id, conditions)
         middle = [s for kind in defects.TEXT_DECOYS.values() for study, s in kind.items() if study == self.plan.study_id]
         written: list[str] = []
+        rng = self.random("treatments")
         while len(written) < min(distinct, conditions):
-            text = prose.treatment(self.rng, self.topic, self.length, " ".join([self.topic.intro, *middle]))
+            text = prose.treatment(rng, self.topic, self.length, " ".join([self.topic.intro, *middle]))
             if text not in written:
                 written.append(text)
         return [written[condition % len(written)] for condition in range(conditions)]
@@ -167,8 +178,3 @@ def profiles(rng: np.random.Generator, n: int) -> Iterator[str]:
     homes = rng.integers(10, 999, n)
     for number, parts in zip(homes.tolist(), zip(*columns, strict=True), strict=True):
         yield f"{'; '.join(parts)}; Homes reached: {number}"
-
-
-def text_seed(study: str) -> str:
-    """Sisters and twins show the same texts."""
-    return SISTERS[0] if study == SISTERS[1] else study

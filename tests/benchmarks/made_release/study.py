@@ -21,6 +21,7 @@ EXCLUDED_BITS = sum(bit(rule) for rule in defects.EXCLUDED)
 class Study:
     """The rows of one study in order, one array entry each. `condition` holds condition numbers, `text` codes into `texts`.
 
+    `persona`: the place of the row's demographic in `people.demographic`, which holds one for each person and then those that differ.
     `truth`: the answer of the clean view; `usable` is false where there is none. `rules`: what was planted, bits of defects.ROW_RULES.
     """
 
@@ -31,6 +32,7 @@ class Study:
     task: Ints
     text: Ints
     texts: Texts
+    persona: Ints
     response: Ints
     truth: Ints
     rules: Ints
@@ -59,14 +61,19 @@ def make(plan: Plan, seed: int) -> Study:
     words = SISTERS[0] if study in SISTERS else who  # sisters: the same texts, other people
     drawn = people.draw(rng_of(seed, who, "people"), who, plan.people)
     participant, condition, task, item = _met(plan, rng_of(seed, who, "design"))
-    writer = Writer(plan, rng_of(seed, words, "texts"), int(item.max()) + 1)
+    writer = Writer(plan, lambda name: rng_of(seed, words, "texts", name), int(item.max()) + 1)
     text, texts = _texts(plan, writer, rng_of(seed, who, "rows"), participant, condition, task, item)
     low, high, step = (np.array(values)[text] for values in (texts.low, texts.high, texts.step))
     answers = _answers(rng_of(seed, who, "answers"), plan, drawn, participant, condition, task, item, (low, high, step))
     rules = np.array(texts.rules, np.int64)[text] | np.where(_repeated(plan, participant, condition, task), bit("reused_task"), 0)
     nums = np.array(plan.condition_nums)
-    made = Study(plan, drawn, participant, nums[condition], task, text, texts, answers, answers.copy(), rules, low, high, step)
+    condition = nums[condition]
+    made = Study(
+        plan, drawn, participant, condition, task, text, texts, participant.copy(), answers, answers.copy(), rules, low, high, step
+    )
     _plant(made, rng_of(seed, who, "plants"))
+    if study == defects.OLDER:
+        _grow_older(made)
     return made
 
 
@@ -120,19 +127,15 @@ def _texts(
     plan: Plan, writer: Writer, rng: np.random.Generator, participant: Ints, condition: Ints, task: Ints, item: Ints
 ) -> tuple[Ints, Texts]:
     """The code of each row's stimulus, and the stimuli. Some studies have several variants of a text, one for each group of people."""
-    several = plan.design in ("between", "within") and plan.study_id not in defects.TEXT_FLAWS and writer.rng.random() < 0.4
-    variants = int(writer.rng.integers(2, 5)) if several else 1
-    variant = rng.integers(0, variants, plan.people)[participant]
+    variant = rng.integers(0, writer.variants, plan.people)[participant]
     flawed = _flawed(writer, rng, plan.rows)
     texts = Texts()
     unique = (task == 0) & (plan.design == "conjoint")
     code = np.full(plan.rows, -1, np.int64)
-    key = np.ravel_multi_index(
-        (condition, task, item, variant, flawed.astype(np.int64)),
-        (len(plan.condition_nums), plan.tasks, int(item.max()) + 1, variants, 2),
-    )
+    shape = (len(plan.condition_nums), plan.tasks, int(item.max()) + 1, writer.variants, 2)
+    key = np.ravel_multi_index((condition, task, item, variant, flawed.astype(np.int64)), shape)
     found, place = np.unique(key[~unique], return_inverse=True)
-    parts = np.unravel_index(found, (len(plan.condition_nums), plan.tasks, int(item.max()) + 1, variants, 2))
+    parts = np.unravel_index(found, shape)
     codes = [texts.add(*writer.stimulus(c, t, i, v, bool(f))) for c, t, i, v, f in zip(*(p.tolist() for p in parts), strict=True)]
     code[~unique] = np.array(codes, np.int64)[place]
     rows = np.flatnonzero(unique)
@@ -226,13 +229,33 @@ def _bounded_decoys(made: Study, rng: np.random.Generator) -> None:
     made.response[:] = made.truth
 
 
+def _grow_older(made: Study) -> None:
+    """Every tenth person is a year older in the last row than in the others."""
+    last = np.flatnonzero(np.diff(made.participant, append=-1))
+    answered = np.bincount(made.participant)
+    rows = last[(made.participant[last] % 10 == 0) & (answered[made.participant[last]] > 1)]
+    made.people = made.people.with_older(made.participant[rows])
+    made.persona[rows] = made.plan.people + np.arange(len(rows))
+    made.rules[rows] |= bit("persona_differs")
+
+
 def _vary_constant_cells(made: Study) -> None:
     """Nobody plans a cell of one answer but where it is planted: the first row of such a cell takes a neighbouring answer."""
     key = np.searchsorted(made.plan.condition_nums, made.condition) * made.plan.tasks + made.task
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     least, most = np.minimum.reduceat(made.truth[order], starts), np.maximum.reduceat(made.truth[order], starts)
+    for places in np.split(order, starts[1:]):
+        if np.isnan(made.low[places[0]]) and len(places) > 3:
+            _pair_ends(made, places)
     for row in order[starts[least == most]]:
         up = np.isnan(made.high[row]) or made.truth[row] < made.high[row]
         made.truth[row] += made.step[row] if up else -made.step[row]
     made.response[:] = made.truth
+
+
+def _pair_ends(made: Study, places: Ints) -> None:
+    """Without bounds, the least and the largest answer of a cell are given twice, so that its range never hangs on one answer by chance."""
+    ascending = places[np.argsort(made.truth[places], kind="stable")]
+    made.truth[ascending[1]] = made.truth[ascending[0]]
+    made.truth[ascending[-2]] = made.truth[ascending[-1]]

@@ -116,7 +116,7 @@ class Truth:
         key = np.stack([made.condition[order], made.task[order]])
         starts = np.flatnonzero(np.r_[True, (np.diff(key) != 0).any(axis=0)])
         plan = made.plan
-        counts = {"conditions": len(plan.condition_nums), "tasks": plan.tasks, "cells": len(starts)}
+        counts = {"conditions": len(np.unique(made.condition)), "tasks": len(np.unique(made.task)), "cells": len(starts)}
         self._figures.update(rows=plan.rows, people=plan.people, studies=1, **counts)
         if plan.unseen:
             on_scale = np.isnan(made.low) | _on_scale(made)

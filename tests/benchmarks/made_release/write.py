@@ -76,18 +76,18 @@ def batches(study: Study, seed: int) -> Iterator[pa.Table]:
     rng = rng_of(seed, study.plan.study_id, "reasoning")
     for start in range(0, study.plan.rows, BATCH):
         rows = slice(start, min(start + BATCH, study.plan.rows))
-        person, stimuli = pa.array(study.participant[rows]), texts.take(pa.array(study.text[rows]))
-        number = len(person)
+        persona, stimuli = pa.array(study.persona[rows]), texts.take(pa.array(study.text[rows]))
+        number = len(persona)
         yield pa.Table.from_arrays(
             [
                 pa.array(np.arange(rows.start, rows.stop)),
-                person,
-                study.people.demographic.take(person),
+                pa.array(study.participant[rows]),
+                study.people.demographic.take(persona),
                 stimuli,
                 pa.array(study.response[rows]),
                 pa.array(study.condition[rows]),
                 pa.array(study.task[rows]),
-                pc.binary_join_element_wise(heads.take(person), stimuli, ""),
+                pc.binary_join_element_wise(heads.take(persona), stimuli, ""),
                 rationales(rng, number),
                 pa.repeat(study.plan.study_id, number),
             ],
