@@ -75,6 +75,7 @@ LABELLED = [
     (f'an integer from 1 to 7, where 1 means "a "no" at once" and 7 means "a "yes""{NE}', ends(1, 7, 'a "no" at once', 'a "yes"')),
     (f"an integer from 1 to 7, where 1 means never, in no case and 7 means always{NE}", ends(1, 7, "never, in no case", "always")),
     (f"an integer from 1 to 5, where 1 means Poor and 5 means Rich, or 99 for unsure{NE}", ends(1, 5, "Poor", "Rich")),
+    (f'an integer from 1 to 5, where 1 means "dull" and 5 means "bright", for each room{NE}', ends(1, 5, "dull", "bright")),
     ("an integer from 1 to 7, where 1 means Dull and 7 means Bright, with higher values for more light.", ends(1, 7, "Dull", "Bright")),
     # all levels
     (
@@ -98,6 +99,9 @@ LABELLED = [
     ("1 for the U.S. or 2 for the U.K.", ends(1, 2, "the U.S.", "the U.K.")),
     (f"1 for Don't know or 2 for The bakers' bread{NE}", ends(1, 2, "Don't know", "The bakers' bread")),
     (f"1 for $5 now or 2 for $10 in 3 months{NE}", ends(1, 2, "$5 now", "$10 in 3 months")),
+    ("1 if you prefer Bus A or 2 if you prefer Bus B.", ends(1, 2, "you prefer Bus A", "you prefer Bus B")),
+    (f"1 for Bus 1 or 2 for Bus 2{NE}", ends(1, 2, "Bus 1", "Bus 2")),
+    (f"1 for bus A (a fare of 5, or 3 for pupils), or 2 for bus B{NE}", ends(1, 2, "bus A (a fare of 5, or 3 for pupils)", "bus B")),
     (f"1 for 'Buy 1, 2 for free' or 2 for 'No deal'{NE}", ends(1, 2, "Buy 1, 2 for free", "No deal")),
     (f"1 for 'They ran out.'; 2 for 'They gave up.'{NE}", ends(1, 2, "They ran out.", "They gave up.")),
     (
@@ -230,6 +234,7 @@ def test_labels_of_the_question(question: str, labels: dict[int, str]) -> None:
         ("Fully characteristic", "Fully uncharacteristic", "down"),
         ("None at all", "A great deal", "up"),
         ("Yes", "No", "down"),
+        ("Surely not", "Surely", "up"),
         ("Left", "Right", "unknown"),
         ("More rain", "No difference", "unknown"),
     ],

@@ -31,7 +31,8 @@ def direction(labels: Mapping[int, str], low: int, high: int) -> Literal["up", "
     if low not in labels or high not in labels:
         return "unknown"
     lower, upper = (set(_WORDS.findall(labels[end].lower())) for end in (low, high))
-    sides = (_side(lower - upper, upper), _side(upper - lower, lower))  # what both ends say tells nothing: `not upset`, `very upset`
+    low_side, high_side = _side(lower - upper, upper), _side(upper - lower, lower)  # what both ends say tells nothing
+    sides = (low_side if lower - upper else -high_side, high_side if upper - lower else -low_side)
     return "up" if sides == (-1, 1) else "down" if sides == (1, -1) else "unknown"
 
 

@@ -59,7 +59,7 @@ _ENOUGH: Final = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END: Final = re.compile(r"[.!?](?=[\"')\]]*(?:\s+[\"'(\[]*[A-Z]|\s+\(|\s*\Z|\s*\x00))|\x00")
-_ABBREVIATION: Final = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|vs|etc|No|Jr|Sr|e\.g|i\.e|approx)|\b[A-Za-z](?:\.[A-Za-z])+|\b[A-HJ-Z])\Z")
+_ABBREVIATION: Final = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|vs|etc|No|Jr|Sr|e\.g|i\.e|approx)|\b[A-Za-z](?:\.[A-Za-z])+)\Z")
 _REMARK: Final = re.compile(
     r",\s+(?:with|where) (?:higher|lower|larger|smaller|greater|other|intermediate|the|values|numbers)\b", re.IGNORECASE
 )
@@ -111,6 +111,8 @@ def marks(plain: str, at: int, stop: int, *, free: bool) -> list[Mark]:
         if not linked and (run or not free):
             continue
         before = link.start() if link else here
+        if run and run[-1].end is None and _in_brackets(plain, run[-1].start, before, stop):
+            continue
         ended = sentence_end(plain, floor, here)
         if ended is not None and not _only_clause(plain, ended, here):
             break
@@ -129,6 +131,11 @@ def marks(plain: str, at: int, stop: int, *, free: bool) -> list[Mark]:
             run.pop()  # the number before was a word of the label before it
         run.append(mark)
     return run
+
+
+def _in_brackets(plain: str, start: int, at: int, stop: int) -> bool:
+    """Whether a bracket that opens in the label from `start` is still open at `at`, and closes later."""
+    return plain.count("(", start, at) > plain.count(")", start, at) and plain.find(")", at, stop) >= 0
 
 
 def _only_clause(plain: str, at: int, here: int) -> bool:
@@ -157,12 +164,16 @@ def ends_first(plain: str, at: int, stop: int) -> list[Mark]:
 
 def _quoted(plain: str, start: int, stop: int) -> tuple[int, int | None]:
     """Start and end of the label inside the quotes that open at `start`; without an end where no quote closes it."""
-    quote, at = plain[start], start + 1
+    quote, at, likely = plain[start], start + 1, -1
     while (at := plain.find(quote, at + 1, stop)) >= 0:
         inside_word = quote == "'" and plain[at - 1].isalnum() and plain[at + 1 : at + 2].isalnum()
+        if likely < 0 and not inside_word and plain[at + 1 : at + 2] in (",", ";", ".", ")"):
+            likely = at
         if not inside_word and _label_ends(plain, at + 1):
             nested = plain.count(quote, start + 1, at) % 2 and plain[at + 1 : at + 2] == quote  # "the word "yes""
             return start + 1, at + 1 if nested else at
+    if likely >= 0 and not MARK.search(plain, likely + 1, stop):
+        return start + 1, likely  # the last label, with more words behind it
     return start, None
 
 
