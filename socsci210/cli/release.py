@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ..errors import DatasetError
 from .app import AsJson, app
 from .shown import console, dump, show
 
+if TYPE_CHECKING:
+    from ..audit.parity import ParityLine
+    from ..release.verify import Check
+
 _CHECKS = {"what": "checked", "found": "found", "expected": "expected", "verdict": "verdict"}
+_PARITY = {"meaning": "figure", "found": "found", "expected": "expected", "match": "match"}
+_HEX = re.compile(r"([0-9a-f]{12})[0-9a-f]{52}")
 
 
 @app.command("import-release")
@@ -43,16 +54,70 @@ def import_release(
             progress=lambda done, total, what: bar.update(task, completed=done, total=total, description=what),
         )
     remember(out)
-    checks: list[dict[str, Any]] = [vars(check) for check in report.checks]
     rules = [{"rule": rule, "rows": rows} for rule, rows in report.rules.items()]
     if as_json:
+        checks = [vars(check) for check in report.checks]
         dump({"path": str(out), "unchanged": report.unchanged, "checks": checks, "rules": report.rules, "manifest": report.manifest})
         return
     if report.unchanged:
         console.print("nothing has changed since the last import", highlight=False)
-    show(checks, _CHECKS, title="What was checked", on=console)
+    show(_in_short(report.checks), _CHECKS, title="What was checked", on=console)
     show(rules, {"rule": "rule", "rows": "rows"}, title="Rows that a rule touches; load(clean=True) repairs or leaves them out", on=console)
     print(out)
+
+
+def _in_short(checks: Sequence[Check]) -> list[dict[str, Any]]:
+    """The checks for a narrow screen: hashes by their beginning, row files that fared alike in one line."""
+    shards = [check for check in checks if check.what.startswith("data/")]
+    verdicts = Counter(check.verdict for check in shards)
+    told = [
+        {"what": f"{n} of {len(shards)} row files", "found": None, "expected": None, "verdict": verdict} for verdict, n in verdicts.items()
+    ]
+    return [*told, *({name: _HEX.sub(r"\1...", value) for name, value in vars(check).items()} for check in checks if check not in shards)]
+
+
+@app.command()
+def audit(
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    out: Annotated[Path | None, typer.Option(help="Page to write, with counts and examples.")] = None,
+    parity: Annotated[bool, typer.Option("--parity", help="Also recompute what others found on the release.")] = False,
+    expected: Annotated[Path | None, typer.Option(help="JSON of expected figures for --parity [default: of the real release].")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Studies read at the same time [default: processors].")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the named rules for known defects over a dataset."""
+    from ..audit import audit as run
+    from ..audit.parity import parity as compare
+    from ..audit.report import COLUMNS
+
+    if expected is not None and not parity:
+        raise DatasetError("--expected without --parity", fix="add --parity")
+    lines = compare(dataset, expected) if parity else ()
+    report = run(dataset, jobs=jobs or os.cpu_count() or 1)
+    if out is not None:
+        report.write_page(out)
+    if as_json:
+        dump({**report.to_json(), **({"parity": [vars(line) for line in lines]} if parity else {})})
+    else:
+        show(report.table(), COLUMNS, title=f"{report.rows:,} rows of {len(report.summaries)} studies")
+        console.print(
+            f"clean view: {report.repaired:,} answers corrected, {report.left_out:,} rows left out", highlight=False, soft_wrap=True
+        )
+        if parity:
+            show([_line(line) for line in lines], _PARITY, title="Beside what others found")
+        if out is not None:
+            print(out)
+    if any(line.match is False for line in lines):
+        raise typer.Exit(1)
+
+
+def _line(line: ParityLine) -> dict[str, Any]:
+    figures = {name: _figure(value) for name, value in (("found", line.found), ("expected", line.expected))}
+    return {"meaning": line.meaning, **figures, "match": {True: "yes", False: "NO", None: None}[line.match]}
+
+
+def _figure(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.0f}" if value == int(value) and value > 1 else f"{value:.4f}"
 
 
 def _progress() -> Progress:

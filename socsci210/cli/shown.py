@@ -15,7 +15,7 @@ console = Console(stderr=True)
 
 def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title: str = "", on: Console | None = None) -> None:
     """Prints a table, on standard output by default: numbers right-aligned, missing values as a dash."""
-    table = Table(title=title or None, title_justify="left")
+    table = Table()
     for key, heading in columns.items():
         numeric = all(isinstance(row.get(key), int | float | None) and not isinstance(row.get(key), bool) for row in rows)
         # Names and figures are never cut: a narrow terminal (or a pipe, 80 wide) folds headings and prose instead.
@@ -26,6 +26,8 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title
         table.add_row(*(Text(_cell(row.get(key))) for key in columns))
     target = on or Console()
     needed = target.measure(table, options=target.options.update(max_width=1000)).minimum
+    if title:
+        target.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     target.print(table, width=max(target.width, needed), crop=False)
 
 
