@@ -82,3 +82,15 @@ def simulated_dataset(session_dir: Path, simulated_deposits: Path) -> Path:
         if not folder.exists():
             build(ids, deposits=simulated_deposits, out=folder, registry=registry, jobs=1, cache=session_dir / "cache")
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_release(session_dir: Path) -> Path:
+    """A made release of 60,000 rows in the upstream layout, every known defect planted and recorded, written once per run. Read it only."""
+    from tests.benchmarks.make_release import make_release as make
+
+    folder = session_dir / "made_release"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            make(session_dir / "made_release_part", 60_000).rename(folder)
+    return folder
