@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .. import catalogue
 from ..errors import DatasetError
-from .records import Finding
+from .records import Finding, StudySummary
 from .rules import RULES
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def page(report: AuditReport) -> str:
             most=MOST,
             actions=ACTIONS,
             studies=_studies(report),
-            share=_share,
+            share=share,
         )
     )
 
@@ -53,8 +53,13 @@ def page(report: AuditReport) -> str:
 class _StudyLine:
     study_id: str
     entry: catalogue.CatalogueEntry | None
-    summary: Any
+    summary: StudySummary
     rules: list[str]
+
+    @property
+    def harm(self) -> list[str]:
+        """The rules that make the clean view differ from the rows."""
+        return [name for name in self.rules if RULES[name].action in ("rebase", "missing", "exclude")]
 
 
 def _studies(report: AuditReport) -> list[_StudyLine]:
@@ -77,7 +82,7 @@ def _entry(study: str) -> catalogue.CatalogueEntry | None:
         return None
 
 
-def _share(count: RuleCount | Finding) -> str:
+def share(count: RuleCount | Finding) -> str:
     """`0.4 %`, or `< 0.1 %` for what is there but rounds to nothing."""
     percent = 100 * count.rows / count.of if count.of else 0.0
     if 0 < percent < 0.1:

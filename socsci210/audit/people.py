@@ -15,6 +15,7 @@ ONE_VOCABULARY: Final = ("Very Liberal", "Very Conservative")  # both lists have
 OTHER_VOCABULARY: Final = ("Extremely Liberal", "Liberal", "Conservative", "Extremely Conservative")
 UNDER_20K: Final = INCOME[:4]
 ADULT: Final = 18
+FEWEST: Final = 10  # people with the largest household before it is taken for a top code
 TOP_CODES: Final = range(5, 9)  # household sizes that panels use as "so many or more"
 
 
@@ -50,7 +51,7 @@ def people_findings(study_id: str, personas: Mapping[str, pa.Array]) -> Iterator
 def _facts(personas: Mapping[str, pa.Array]) -> Iterator[tuple[int, str, str]]:
     sizes = {value.as_py(): n.as_py() for value, n in _counts(personas["household_size"])}
     top = max(sizes, default=0)
-    if top in TOP_CODES and sizes[top] > sizes.get(top - 1, 0):
+    if top in TOP_CODES and sizes[top] > max(sizes.get(top - 1, 0), FEWEST):
         detail = f"household_size {top} is a top code, {top} or more: more people have it than {top - 1}"
         yield sizes[top], detail, f"{top - 1}: {sizes.get(top - 1, 0):,}, {top}: {sizes[top]:,}"
     young = pc.fill_null(pc.less(personas["age"], ADULT), False)

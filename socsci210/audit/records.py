@@ -99,11 +99,14 @@ class StudyAudit:
 
 
 def around(text: str, start: int, end: int) -> str:
-    """At most 160 characters of a text around a spot, cut between words where there is one near."""
-    room = max(LONGEST_EXAMPLE - (end - start) - 4, 0)
-    left = max(0, start - room // 2)
-    right = min(len(text), left + LONGEST_EXAMPLE - 4)
-    left = max(0, min(left, right - LONGEST_EXAMPLE + 4))
+    """At most 160 characters of a text around a spot, cut between words."""
+    room = LONGEST_EXAMPLE - 4
+    left = max(0, min(start - (room - (end - start)) // 2, len(text) - room))
+    right = min(len(text), left + room)
+    if left:
+        left = text.find(" ", left, start) + 1 or left
+    if right < len(text):
+        right = max(text.rfind(" ", end, right), min(end, right))
     return f"{'… ' if left else ''}{text[left:right].strip()}{' …' if right < len(text) else ''}"
 
 

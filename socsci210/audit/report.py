@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from .page import ACTIONS, page
+from .page import ACTIONS, page, share
 from .records import Finding, StudySummary
 from .rules import RULES, Rule
 
@@ -92,7 +92,7 @@ class AuditReport:
                 "studies": count.studies or None,
                 "places": count.findings if count.rule.level == "cell" else None,
                 "rows": count.rows,
-                "share": f"{count.rows / count.of:.2%}" if count.of else None,
+                "share": share(count),
                 "clean": ACTIONS[count.rule.action],
             }
             for name, count in self.by_rule().items()
