@@ -1,4 +1,4 @@
-"""Answers of people outside the stated scale: `stated` leaves them out and counts them, `published` keeps them, training leaves them out.
+"""Answers of people off the stated scale: `stated` leaves them out and counts them, `published` keeps them, training leaves them out.
 
 The rows imitate a defect of the release: in one study answers carry an offset that grows with the condition.
 """
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import evaluate
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from socsci210.dataset_folder import DatasetFolder
@@ -20,6 +20,7 @@ from socsci210.metrics.socsci210.distances import noise_floor
 from socsci210.predict import predict
 from socsci210.report import report
 from socsci210.results import Run
+from socsci210.row_texts import COLUMNS
 from socsci210.score import score
 from socsci210.train.config import TrainError, resolve
 from socsci210.train.data import on_scale
@@ -168,12 +169,22 @@ def test_the_evaluate_module_does_the_same(tmp_path: Path) -> None:
 
 
 def test_training_leaves_them_out_and_counts_them(tmp_path: Path) -> None:
-    columns = {"response": [1, 7, 8, 0, 60], "scale_min": [1, 1, 1, 1, None], "scale_max": [7, 7, 7, 7, None]}
-    kept, left = on_scale(pa.table(columns))
-    assert (kept.column("response").to_pylist(), left) == ([1, 7, 60], 2)
-    with pytest.raises(TrainError, match="all 2 answers lie outside their stated scale"):
-        on_scale(pa.table(columns).slice(2, 2))
-    assert np.array_equal(on_scale(pa.table(columns).slice(0, 2))[0].column("response"), [1, 7])
+    tens = {"low": 0, "high": 30}
+    free = row("a", 0, 61, task=1, low=None, high=None)
+    folder = DatasetFolder(write_dataset(tmp_path, [*(row("a", 0, answer, **tens) for answer in (0, 30, 15, 40, -10)), free], step=10))
+    rows = folder.rows(CONFIG, "train", COLUMNS)
+    kept, left = on_scale(rows, folder)
+    assert (sorted(kept.column("response").to_pylist()), left) == ([0, 30, 61], 3)
+    with pytest.raises(TrainError, match="all 3 answers are off their stated scale"):
+        on_scale(rows.filter(pc.is_in(rows.column("response"), pa.array([15, 40, -10]))), folder)
+
+
+def test_an_answer_between_two_values_of_a_scale_is_off_it(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset", [row("a", 1, answer, low=0, high=20) for answer in (0, 20, 15)], step=10)
+    given = [one | {"support": [0, 10, 20], "probabilities": [1.0, 0.0, 0.0]} for one in predict_all(dataset, lambda _: [1.0])]
+    stated = score([write_predictions(tmp_path / "p.parquet", dataset, given)], dataset).runs[0].stated
+    assert stated is not None
+    assert (stated.W.point, stated.rows_left_out) == (pytest.approx(0.5), {"answer off the stated scale": 1})
 
 
 def test_a_run_says_what_it_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,4 +206,4 @@ def test_a_run_says_what_it_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
     record = json.loads((tmp_path / "model" / "run_record.json").read_text())
     assert record["rows_off_scale"] == 5
     assert record["rows_trained"] + 5 == DatasetFolder(dataset).rows("unseen_studies", "train", ["sample_id"]).num_rows
-    assert any("left out: 5 rows whose answer lies outside its stated scale" in line for line in said)
+    assert any("left out: 5 rows whose answer is off its stated scale" in line for line in said)

@@ -99,6 +99,11 @@ def test_steps_of_a_scale_are_the_only_guesses(tmp_path: Path) -> None:
     assert value == pytest.approx(wasserstein_distance(np.linspace(0, 1, 11), [0, 1]), abs=1e-6)
 
 
+def test_an_answer_between_two_steps_is_off_the_scale(tmp_path: Path) -> None:
+    figures = found(tmp_path / "dataset", cell("a", 0, [0, 1000, 150], low=0, high=1000), step=100)
+    assert (figures["unseen_rows"], figures["stated_rows"]) == (3, 2)
+
+
 def test_a_scale_of_millions_is_guessed_at_evenly_spaced_values(tmp_path: Path) -> None:
     value = found(tmp_path / "dataset", cell("a", 0, [0, 0], low=0, high=60_100_000))[STATED]
     assert value == pytest.approx(0.5, abs=1 / MOST_LEVELS)

@@ -17,7 +17,7 @@ import torch
 
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import PromptEncoder, common_length
-from socsci210.row_texts import COLUMNS, RowTexts, row_texts
+from socsci210.row_texts import COLUMNS, RowTexts, row_scales, row_texts
 
 from .config import TrainError
 
@@ -41,23 +41,21 @@ def training_rows(folder: DatasetFolder, train_on: Sequence[str]) -> pa.Table:
     return first
 
 
-def on_scale(rows: pa.Table) -> tuple[pa.Table, int]:
-    """The rows that can be trained on, and how many are left out because their answer lies outside their stated scale.
+def on_scale(rows: pa.Table, folder: DatasetFolder) -> tuple[pa.Table, int]:
+    """The rows that can be trained on, and how many are left out because their answer is no value of their stated scale.
 
     Such an answer belongs to another text or is a code; learning it would put probability where no answer is allowed.
 
     Raises:
-        TrainError: every answer lies outside its scale.
+        TrainError: every answer is off its scale.
     """
-    answer = rows.column("response")
-    inside = pc.and_(
-        pc.fill_null(pc.greater_equal(answer, rows.column("scale_min")), True),
-        pc.fill_null(pc.less_equal(answer, rows.column("scale_max")), True),
-    )
-    kept = rows.filter(inside)
+    scales, index = row_scales(rows, folder)
+    values, which = np.unique(np.stack([index, rows.column("response").to_numpy()]), axis=1, return_inverse=True)
+    inside = np.array([not scales[scale].values or answer in scales[scale].values for scale, answer in values.T.tolist()], dtype=bool)
+    kept = rows.filter(pa.array(inside[which.reshape(-1)]))
     if not kept.num_rows:
         raise TrainError(
-            f"all {rows.num_rows} answers lie outside their stated scale", expected="answers on their scale", fix="train on another dataset"
+            f"all {rows.num_rows} answers are off their stated scale", expected="answers on their scale", fix="train on another dataset"
         )
     return kept, rows.num_rows - kept.num_rows
 

@@ -71,13 +71,13 @@ def train(resolved: Resolved, say: Say = lambda text: print(text, file=sys.stder
     accelerator = Accelerator(mixed_precision=config.precision)
     speak: Say = say if accelerator.is_main_process else lambda text: None
     folder = DatasetFolder(config.dataset)
-    rows, off_scale = on_scale(training_rows(folder, config.train_on))
+    rows, off_scale = on_scale(training_rows(folder, config.train_on), folder)
     model, tokenizer = _model(config, rows)
     encoder = PromptEncoder(tokenizer, config.template)
     examples = Examples(rows, folder, encoder, context=context_of(model))
     speak(f"training on {len(examples)} rows of {', '.join(config.train_on)}; processes: {accelerator.num_processes}")
     if off_scale:
-        speak(f"left out: {off_scale} rows whose answer lies outside its stated scale")
+        speak(f"left out: {off_scale} rows whose answer is off its stated scale")
     run = _Run(accelerator, model, examples, config, pad=_pad(tokenizer), say=speak)
     noted = identity(config, folder.fingerprint, len(tokenizer), rows.num_rows, accelerator.num_processes)
     checkpoints = output.with_name(output.name + ".checkpoints")

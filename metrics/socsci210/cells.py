@@ -95,12 +95,14 @@ def cells_of(study: Ints, condition: Ints, task: Ints, low: Floats, high: Floats
 
 
 def on_scale(cells: Cells, response: Floats) -> NDArray[np.bool_]:
-    """Whether each answer lies within the stated scale of its sub-cell; True where it has none. Shape (rows,).
+    """Whether each answer is a value of the stated scale of its sub-cell; True where it has none. Shape (rows,).
 
-    People's answers can lie outside: codes that were kept, or text and answers that do not belong together. Such a row has no place on the
+    People's answers can be none: codes that were kept, or text and answers that do not belong together. Such a row has no place on the
     stated scale, so convention `stated` leaves it out on both sides; `published` keeps it.
     """
-    return ~((response < cells.low[cells.code]) | (response > cells.high[cells.code]))  # False for nan bounds
+    low, high, step = cells.low[cells.code], cells.high[cells.code], cells.step[cells.code]
+    inside = (response >= low) & (response <= high) & ((response - low) % step == 0)
+    return inside | ~cells.bounded[cells.code]
 
 
 def people(cells: Cells, response: Floats, weight: Floats | None = None) -> Mass:

@@ -3,10 +3,10 @@
 Nobody published the scorer of the release. Others inferred its convention from the distance W of a uniform guess on the unseen studies, and
 found how far each choice moves it (KITE: two variants, UserSim: the third). The figures here follow their statements:
 
-`uniform_w_stated` (0.1678, 798 cells): each answer is placed on the scale that its own stimulus states, answers off that scale are
-dropped, the guess is uniform over the values of the scale. A row whose stimulus states no scale is placed on the range of such answers to
-the same outcome in all conditions. The kept rows of the release (all but 9,809) and the cells that vanish with them (5 of 803) say that
-cells with one constant answer count here.
+`uniform_w_stated` (0.1678, 798 cells): each answer is placed on the scale that its own stimulus states; answers off that scale, or between
+two of its values, are dropped; the guess is uniform over its values. A row whose stimulus states no scale is placed on the range of such
+answers to the same outcome in all conditions. Cells with one constant answer count, which is what the kept rows of the release (all but
+9,809) and the cells that vanish with the others (5 of 803) suggest.
 
 `uniform_w_observed_on_scale` (0.2015): the same rows and the same guess, but each cell is measured on the range between the lowest and the
 highest answer that people gave in it, with what lies outside clipped to its ends; a cell without two different answers has no range.
@@ -176,8 +176,9 @@ def _held(table: pa.Table, steps: Mapping[tuple[int, int, int], int]) -> _Held:
 
 def _measure_held(rows: _Held) -> tuple[dict[str, int], Floats]:
     """Counts of the unseen rows, and the distances in the order of `FIGURES`."""
-    on_scale = rows.where((rows.response >= rows.low) & (rows.response <= rows.high))
-    kept, everyone = on_scale.cells, rows.cells
+    everyone = rows.cells
+    on_scale = rows.where(maths.on_scale(everyone, rows.response) & np.isfinite(rows.low))
+    kept = on_scale.cells
     ruler = maths.published_ruler(everyone, rows.response)
     n_people = np.bincount(everyone.cell, weights=everyone.n, minlength=everyone.n_cells)
     counts = {
