@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import hashlib
 import json
 import re
 from collections import Counter
@@ -20,9 +19,10 @@ import pytest
 
 from socsci210.prompts import get_template
 from socsci210.schema import DEMOGRAPHIC
-from tests.benchmarks.make_release import make_release
 from tests.benchmarks.made_release import defects, facts, formats
 from tests.benchmarks.made_release.plan import SISTERS, TWINS, plans
+from tests.benchmarks.made_release.study import make
+from tests.benchmarks.make_release import make_release
 
 CODE_NAME = re.compile(r"You read stimulus v\d+ and then")
 IN_TEXT = {  # what a planted defect looks like, and what no other text may look like
@@ -32,7 +32,7 @@ IN_TEXT = {  # what a planted defect looks like, and what no other text may look
     "lost_treatment": CODE_NAME,
     "elided_text": re.compile(r"costs \.\.\. and|\.\.\.[\"'”’ ]|answered … and"),
     "redacted_text": re.compile(r"\[city name redacted\]"),
-    "described_media": re.compile(r"You (viewed|watched|looked at) a"),
+    "described_media": re.compile(r"You (?:viewed|watched|looked at) a"),
     "label_contradiction": re.compile(r"favor or oppose .*Very unwilling"),
 }
 
@@ -43,6 +43,10 @@ def rows(folder: Path) -> pd.DataFrame:
     truth = pq.read_table(folder / "truth" / "rows.parquet").to_pandas()
     joined = released.merge(truth, on=["study_id", "sample_id"], validate="one_to_one")
     assert len(joined) == len(released) == len(truth)
+    for column in ("rules", "decoys"):  # one column of True and False for each name
+        lists = joined[column].map("/".join)
+        for name in {name for found in lists.unique() for name in found.split("/") if name}:
+            joined[name] = lists.isin([found for found in lists.unique() if name in found.split("/")])
     return joined
 
 
@@ -151,17 +155,23 @@ def test_prompts_are_those_of_the_renderer(made_release: Path) -> None:
 
 
 def test_the_same_rows_and_seed_give_the_same_bytes(made_release: Path, tmp_path: Path) -> None:
-    again, other = make_release(tmp_path / "again", 60_000, 0), make_release(tmp_path / "other", 60_000, 1)
+    again = make_release(tmp_path / "again", 60_000, 0)
     names = [str(path.relative_to(again)) for path in sorted(again.rglob("*")) if path.is_file()]
     assert len(names) == 17 + 3 + 2 + 1
     assert filecmp.cmpfiles(made_release, again, names, shallow=False)[0] == names
-    assert filecmp.cmp(again / "metadata/participant_mapping.json", other / "metadata/participant_mapping.json", shallow=False)
-    first = [hashlib.sha256((folder / names[0]).read_bytes()).digest() for folder in (again, other)]
-    assert first[0] != first[1]
+
+
+def test_another_seed_gives_other_people_answers_and_texts() -> None:
+    plan = plans(60_000)[0]
+    first, second = make(plan, 0), make(plan, 1)
+    assert first.plan == second.plan
+    assert not first.people.demographic.equals(second.people.demographic)
+    assert (first.truth != second.truth).any()
+    assert not set(first.texts.text) & set(second.texts.text)
 
 
 def test_mapping_files(made_release: Path) -> None:
-    folder, held = made_release / "metadata", rows(made_release)
+    folder, units = made_release / "metadata", dict(list(rows(made_release).groupby("study_id")))
     sides = json.loads((folder / "participant_mapping.json").read_text())
     assert (len(sides["seen"]), len(sides["unseen"])) == (170, 40)
     assert set(sides["unseen"]) == facts.UNSEEN
@@ -171,11 +181,11 @@ def test_mapping_files(made_release: Path) -> None:
         assert set(mapping) & facts.UNSEEN, "as upstream, it takes no notice of seen and unseen"
         assert set(mapping) - facts.UNSEEN
         for study, ids in mapping.items():
-            of = held[held["study_id"] == study].set_index("sample_id")[unit]
+            of = units[study][unit].to_numpy()  # by sample_id: 0, 1, ...
             assert sorted([*ids["train"], *ids["eval"]]) == list(range(len(of)))
+            assert not {*of[ids["train"]]} & {*of[ids["eval"]]}, "whole units are held out"
             assert ids["train"]
             assert ids["eval"]
-            assert not set(of[ids["train"]]) & set(of[ids["eval"]]), "whole units are held out"
 
 
 # --- answer formats ------------------------------------------------------------------------------------------------------------------
@@ -224,15 +234,11 @@ def test_scales_of_the_truth_stand_in_the_texts(made_release: Path) -> None:
 # --- what was planted ----------------------------------------------------------------------------------------------------------------
 
 
-def has(frame: pd.DataFrame, rule: str) -> pd.Series:
-    return frame["rules"].map(lambda found: rule in found)
-
-
 def test_every_row_rule_is_planted_and_counted(made_release: Path) -> None:
     held, truth = rows(made_release), truth_of(made_release)
     assert set(truth["rows"]) == set(defects.ROW_RULES)
     for rule, counts in truth["rows"].items():
-        assert held[has(held, rule)].groupby("study_id").size().to_dict() == counts
+        assert held[held[rule]].groupby("study_id").size().to_dict() == counts
         assert all(number > 0 for number in counts.values())
 
 
@@ -242,17 +248,17 @@ def test_flaws_stand_in_the_texts_that_are_recorded_and_in_no_other(made_release
     found = held["stimuli"].str.contains(IN_TEXT[rule])
     if rule == "elided_text":
         found &= ~held["study_id"].isin(defects.QUESTION_DECOYS)
-    assert (found == has(held, rule)).all()
+    assert (found == held[rule]).all()
 
 
 def test_wrong_answers_are_off_their_scale(made_release: Path) -> None:
     held = rows(made_release)
-    wrong = has(held, "off_scale") | has(held, "missing_code")
+    wrong = held["off_scale"] | held["missing_code"]
     off = (held["response"] < held["scale_min"]) | (held["response"] > held["scale_max"])
     off |= (held["response"] - held["scale_min"]) % held["scale_step"] > 0
-    shifted = has(held, "condition_offset")
+    shifted = held["condition_offset"]
     assert (off[~shifted] == (wrong & held["scale_min"].notna())[~shifted]).all()
-    codes = held[has(held, "missing_code")]
+    codes = held[held["missing_code"]]
     assert set(codes["response"]) == {v for all_ in defects.STRAYS.values() for s in all_ if s.rule == "missing_code" for v in s.values}
     unbounded = codes[codes["scale_min"].isna()]
     assert set(unbounded["study_id"]) == {"ztwqy", "tcg8p"}
@@ -260,10 +266,10 @@ def test_wrong_answers_are_off_their_scale(made_release: Path) -> None:
 
 def test_answers_of_the_clean_view(made_release: Path) -> None:
     held = rows(made_release)
-    excluded = held["rules"].map(lambda found: bool({*found} & {*defects.EXCLUDED}))
+    excluded = held[[*defects.EXCLUDED]].any(axis=1)
     assert (excluded == held["response_true"].isna()).all()
     kept = held[~excluded]
-    shifted = has(kept, "condition_offset")
+    shifted = kept["condition_offset"]
     assert (kept["response"] - kept["response_true"])[~shifted].eq(0).all()
     assert (kept["response"] - kept["response_true"])[shifted].eq(2 * kept["condition_num"][shifted]).all()
     bounded = kept[kept["scale_min"].notna()]
@@ -274,14 +280,14 @@ def test_offset_choices(made_release: Path) -> None:
     held = rows(made_release)
     choices = held[(held["study_id"] == defects.OFFSET) & (held["task_num"] == 0)]
     assert choices.groupby("condition_num")["response"].unique().map(sorted).to_dict() == {c: [2 * c + 1, 2 * c + 2] for c in range(6)}
-    assert (has(choices, "condition_offset") == (choices["condition_num"] > 0)).all()
+    assert (choices["condition_offset"] == (choices["condition_num"] > 0)).all()
 
 
 def test_repeated_outcomes(made_release: Path) -> None:
     held = rows(made_release)
     key = ["study_id", "participant", "condition_num", "task_num"]
-    assert (has(held, "reused_task") == held.duplicated(key, keep=False)).all()
-    repeated = held[has(held, "reused_task")]
+    assert (held["reused_task"] == held.duplicated(key, keep=False)).all()
+    repeated = held[held["reused_task"]]
     assert not repeated.duplicated([*key, "stimuli"]).any()
     assert repeated["study_id"].nunique() == 96
 
@@ -345,7 +351,7 @@ def test_people(made_release: Path) -> None:
     both = words.map(lambda w: "Very Liberal" in w and "Liberal" in w)
     assert set(truth["studies"]["mixed_ideology"]) == set(words.index[both])
     age = personas["age"].groupby([held["study_id"], held["participant"]]).transform("first")
-    assert ((personas["age"] != age) == has(held, "persona_differs")).all()
+    assert ((personas["age"] != age) == held["persona_differs"]).all()
 
 
 # --- decoys --------------------------------------------------------------------------------------------------------------------------
@@ -356,15 +362,13 @@ def test_decoys(made_release: Path) -> None:
     kinds = {*defects.TEXT_DECOYS, "ellipsis_in_question", "negative_on_scale", "code_on_scale", "bounded_outlier", "code_among_others"}
     assert set(counts) == kinds
     for kind, number in counts.items():
-        marked = held["decoys"].map(lambda found, kind=kind: kind in found)
-        assert held[marked].groupby("study_id").size().to_dict() == number
+        assert held[held[kind]].groupby("study_id").size().to_dict() == number
     for kind, studies in defects.TEXT_DECOYS.items():
         for study, sentence in studies.items():
-            marked = held["decoys"].map(lambda found, kind=kind: kind in found) & (held["study_id"] == study)
-            assert held["stimuli"][marked].str.contains(sentence, regex=False).all()
-    legitimate = held["decoys"].map(lambda found: bool({*found} & {"code_on_scale", "negative_on_scale", "bounded_outlier", "code_among_others"}))
-    assert not (has(held, "missing_code") | has(held, "off_scale"))[legitimate].any()
-    assert held["response"][held["decoys"].map(lambda found: "code_on_scale" in found)].isin([98, 99, 998, 999]).all()
+            assert held["stimuli"][held[kind] & (held["study_id"] == study)].str.contains(sentence, regex=False).all()
+    legitimate = held[["code_on_scale", "negative_on_scale", "bounded_outlier", "code_among_others"]].any(axis=1)
+    assert not (held["missing_code"] | held["off_scale"])[legitimate].any()
+    assert held["response"][held["code_on_scale"]].isin([98, 99, 998, 999]).all()
 
 
 # --- figures -------------------------------------------------------------------------------------------------------------------------
