@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 # Before any Hugging Face import: nothing may be looked up on a hub, and two workers on two cores need no more threads than that.
@@ -94,3 +96,21 @@ def made_release(session_dir: Path) -> Path:
         if not folder.exists():
             make(session_dir / "made_release_part", 60_000).rename(folder)
     return folder
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs one command of the command line: (exit code, standard output, standard error)."""
+    from socsci210.cli import main
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["socsci210", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

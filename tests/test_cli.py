@@ -10,24 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from socsci210.cli import main, show
-
-
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """(exit code, standard output, standard error) of one command."""
-    monkeypatch.setattr(sys, "argv", ["socsci210", *map(str, arguments)])
-    code = 0
-    try:
-        main()
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    return lambda *arguments: run(monkeypatch, capsys, *arguments)
+from socsci210.cli import show
 
 
 def test_studies_as_json_lists_every_study_file(command) -> None:
