@@ -79,6 +79,8 @@ def _labelled_by_question(text: str, scale: ParsedScale) -> ParsedScale:
         return scale
     stop = scale.sentence[0]
     asked = text[max(0, stop - _QUESTION) : stop]
+    if str(abs(scale.min)) not in asked or str(abs(scale.max)) not in asked:  # most stimuli end here: by far the quickest test
+        return scale
     starts = [found.start() for found in _LABELLED.finditer(asked)]
     plain = asked.translate(PLAIN) if starts else ""
     for start in reversed(starts[-20:]):
