@@ -1,9 +1,10 @@
 """A dataset folder: where its files lie, and how they are read back. `row_files.py` writes the files of the rows.
 
-`data/<partition>.parquet` holds the rows, `<table>/<table>.parquet` the small tables, `dataset.json` the fingerprint. A partition is named
-after the side on which its rows stand in each of the four split configurations, so that every configuration is a glob over the same files
-and no row is stored twice. A release makes some eighty files: one per partition and study would be thousands, which costs seconds whenever
-`datasets` resolves them, a request each on a Hub, and a footer each on disk.
+`data/<partition>.parquet` holds the rows, `<table>/<table>.parquet` the small tables, `dataset.json` the fingerprint; a release imported
+with its rationales has them in `reasoning/<partition>.parquet`, for training rows only. A partition is named after the side on which its
+rows stand in each of the four split configurations, so that every configuration is a glob over the same files and no row is stored twice. A
+release makes some eighty files: one per partition and study would be thousands, which costs seconds whenever `datasets` resolves them, a
+request each on a Hub, and a footer each on disk.
 """
 
 from __future__ import annotations
@@ -59,6 +60,11 @@ def split_glob(config: str, split: str) -> str:
         return "data/*.parquet"
     parts = [f"{_short(name)}-{split if name == config else '*'}" for name in SPLIT_CONFIGS]
     return f"data/{'.'.join(parts)}.parquet"
+
+
+def reasoning_glob(config: str) -> str:
+    """The rationales of the training rows of a split configuration, relative to the folder."""
+    return "reasoning" + split_glob(config, "train").removeprefix("data")
 
 
 def table_file(name: str) -> str:

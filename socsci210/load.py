@@ -108,6 +108,7 @@ def load(
     disjoint_people: bool = False,
     strict: bool = False,
     fraction: int | None = None,
+    reasoning: bool = False,
     streaming: bool = False,
 ) -> Dataset | DatasetDict | IterableDataset | IterableDatasetDict:
     """Load rows or a small table, as `datasets` returns them.
@@ -119,12 +120,16 @@ def load(
         prompts: add a column `prompt`, rendered with this template.
         columns: the columns to keep, default all.
         studies: the studies to keep, default all.
-        clean: leave out rows with flags (repairs and caveats).
+        clean: the clean view: rows whose answer cannot be used are left out (`response_clean` is null), and `response` is the repaired
+            answer. `flags` says what was found in a row, `response_clean` stays beside it. The raw view is the one of published numbers.
         disjoint_people: nobody stands on two sides. Whoever does stays on the one most held out: people of the test leave validation
             and training, people of the validation leave training. So the test stays whole, and its scores comparable.
-        strict: unseen_studies only: studies leave the held-out sides if another study of their family stands in training, which
-            happens only where the official list tears a family.
+        strict: a split configuration only: keep the studies that are unseen as a whole, and all of their family (known sisters), out of
+            training and validation. The published files of conditions and outcomes take no notice of seen and unseen studies, so without
+            it a model trained in one configuration has seen what another one holds out. The test is never changed.
         fraction: unseen_participants only: train on this percentage of the training people (1, 5, 10, 25, 50 or 100; they nest).
+        reasoning: split `train` of a split configuration only: add the column `reasoning`, the rationale published with each row, null
+            where none is kept. They were written from the true answer, so nothing that is scored has one.
         streaming: read while iterating instead of preparing first.
 
     Raises:
@@ -143,6 +148,7 @@ def load(
         disjoint_people=disjoint_people,
         strict=strict,
         fraction=fraction,
+        reasoning=reasoning,
         streaming=streaming,
     )
     return load_wish(dataset_path(dataset), wish)

@@ -1,4 +1,4 @@
-"""The work behind `load`: read with `datasets`, filter, render prompts."""
+"""The work behind `load`: read with `datasets`, join, repair, filter, render prompts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 from datasets import DatasetDict, Features, IterableDatasetDict, Value, load_dataset
+from datasets.exceptions import DatasetNotFoundError
 
+from .dataset_folder import reasoning_glob, split_glob, table_file
 from .errors import DatasetError
 from .prompts import get_template, template_hash
+from .reasoning import with_reasoning
 from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
-from .splits import FRACTIONS
-from .splits.keep import Keep, Person, people_of
+from .splits import FRACTIONS, strict_studies
+from .splits.keep import Keep, Person, people_of, with_clean_response
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Wish:
     disjoint_people: bool
     strict: bool
     fraction: int | None
+    reasoning: bool
     streaming: bool
 
 
@@ -45,8 +49,8 @@ def load_wish(path: str, wish: Wish) -> Any:
         _check_studies(path, wish.studies)
     found = _read(path, wish.config, wish.split, streaming=wish.streaming, columns=_needed(wish))
     if wish.split is not None:
-        return _finished(_keep(path, wish, wish.split).apply(found), wish)
-    done = {name: _finished(_keep(path, wish, name).apply(part), wish) for name, part in found.items()}
+        return _finished(found, path, wish, wish.split)
+    done = {name: _finished(part, path, wish, name) for name, part in found.items()}
     return IterableDatasetDict(done) if wish.streaming else DatasetDict(done)
 
 
@@ -54,20 +58,26 @@ def _keep(path: str, wish: Wish, split: str) -> Keep:
     """Which rows of a split stay."""
     return Keep(
         studies=wish.studies,
-        without_studies=_torn(path) if wish.strict and split != "train" else None,
+        without_studies=strict_studies(_read(path, "assignments", "train").data.table) if wish.strict and split != "test" else None,
         clean=wish.clean,
         people=_fraction_people(path, wish.fraction) if wish.fraction is not None and split == "train" else None,
         without_people=_people_more_held_out(path, wish.config, split, wish.studies) if wish.disjoint_people else None,
     )
 
 
-def _finished(part: Any, wish: Wish) -> Any:
-    """Render prompts where asked for, and leave the columns asked for, in their order."""
+def _finished(part: Any, path: str, wish: Wish, split: str) -> Any:
+    """What is asked for of one split: columns joined, answers repaired, rows left out, prompts rendered, columns chosen."""
+    if wish.reasoning:
+        part = with_reasoning(part, _read_reasoning(path, wish.config))
+    if wish.clean:
+        part = with_clean_response(part)
+    part = _keep(path, wish, split).apply(part)
     if wish.prompts is not None:
         part = _with_prompts(part, wish.prompts)
     if wish.columns is None:
         return part
-    added = ["prompt"] if wish.prompts is not None and "prompt" not in wish.columns else []
+    given = {"reasoning": wish.reasoning, "prompt": wish.prompts is not None}
+    added = [name for name, asked in given.items() if asked and name not in wish.columns]
     return part.select_columns([*wish.columns, *added])
 
 
@@ -75,9 +85,11 @@ def _needed(wish: Wish) -> list[str] | None:
     """The columns that must be read to filter, render and return; None for all."""
     if wish.columns is None:
         return None
-    extra = ["study_id"] if wish.config in TABLES else ["study_id", "participant", "flags"]
+    extra = ["study_id"] if wish.config in TABLES else ["study_id", "participant"]
     text = ["demographic", "stimuli"] if wish.prompts is not None else []
-    return [name for name in dict.fromkeys([*wish.columns, *extra, *text]) if name != "prompt"]
+    answers = ["response", "response_clean"] if wish.clean else []
+    key = ["sample_id"] if wish.reasoning else []
+    return [name for name in dict.fromkeys([*wish.columns, *extra, *text, *answers, *key]) if name not in ("prompt", "reasoning")]
 
 
 def _with_prompts(part: Any, template: str) -> Any:
@@ -95,11 +107,30 @@ def _render(table: pa.Table, template: str, version: str) -> pa.Table:
 
 
 def _read(path: str, config: str, split: str | None, *, streaming: bool = False, columns: Sequence[str] | None = None) -> Any:
+    """Read with `datasets`. It prepares every split of a config, so where one is wanted its files are named."""
     options: dict[str, Any] = {} if columns is None else {"columns": list(columns)}
+    if split is not None:
+        options["data_files"] = {split: table_file(config) if config in TABLES else split_glob(config, split)}
     try:
         return load_dataset(path, config, split=split, streaming=streaming, **options)
-    except ValueError as error:  # a config or split without rows is not in the card
+    except DatasetNotFoundError:
+        raise
+    except (ValueError, FileNotFoundError) as error:  # a config or split without rows has no files
         raise DatasetError(f"config {config!r}, split {split!r}: {error}", where=path, expected="a split that has rows") from error
+
+
+def _read_reasoning(path: str, config: str) -> Any:
+    try:
+        return load_dataset(path, config, split="train", data_files={"train": reasoning_glob(config)})
+    except DatasetNotFoundError:
+        raise
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f"no reasoning is kept for the training rows of {config}",
+            where=path,
+            expected="a dataset imported with its rationales",
+            fix="import the release again with --with-reasoning",
+        ) from error
 
 
 # --- who stays -----------------------------------------------------------------------------------------------------------------------
@@ -135,13 +166,6 @@ def _fraction_people(path: str, fraction: int) -> set[Person]:
     return set(zip(frame["study_id"], frame["unit"].astype(int), strict=True))
 
 
-def _torn(path: str) -> set[str]:
-    """Held-out studies with a relative in training."""
-    frame = _assignments(path, "unseen_studies")
-    trained = set(frame.loc[frame["split"] == "train", "group"])
-    return set(frame.loc[frame["split"].isin(["validation", "test"]) & frame["group"].isin(trained), "study_id"])
-
-
 def _check_studies(path: str, wanted: set[str]) -> None:
     known = set(_read(path, "studies", "train", columns=["study_id"])["study_id"])
     if unknown := sorted(wanted - known):
@@ -162,7 +186,8 @@ def _check_names(wish: Wish) -> None:
     splits = SPLITS if config in SPLIT_CONFIGS else ("train",)
     if split is not None and split not in splits:
         raise DatasetError(f"config {config!r} has no split {split!r}", expected=", ".join(splits))
-    names = [*TABLES[config].names] if config in TABLES else [*ROWS.names, *(["prompt"] if wish.prompts is not None else [])]
+    added = [name for name, asked in (("reasoning", wish.reasoning), ("prompt", wish.prompts is not None)) if asked]
+    names = [*TABLES[config].names] if config in TABLES else [*ROWS.names, *added]
     if wish.columns is not None and not wish.columns:
         raise DatasetError("columns=[] names no column", expected="name at least one column", fix="leave columns out to get all of them")
     if unknown := [name for name in wish.columns or () if name not in names]:
@@ -183,8 +208,12 @@ def _misplaced(wish: Wish) -> Iterator[tuple[str, str]]:
     """Options that mean nothing for the config or split, and where they would."""
     if wish.config in TABLES and (wish.prompts is not None or wish.clean):
         yield ("prompts" if wish.prompts is not None else "clean"), "a config of rows: all or a split configuration"
-    if wish.strict and wish.config != "unseen_studies":
-        yield "strict", "config unseen_studies"
+    if wish.strict and wish.config not in SPLIT_CONFIGS:
+        yield "strict", f"one of {', '.join(SPLIT_CONFIGS)}"
+    if wish.reasoning and (wish.config not in SPLIT_CONFIGS or wish.split != "train"):
+        yield "reasoning", f"split train of {', '.join(SPLIT_CONFIGS)}: rationales were written from the true answer"
+    if wish.reasoning and wish.streaming:
+        yield "reasoning and streaming", "one of the two"
     if wish.disjoint_people and wish.config not in SPLIT_CONFIGS:
         yield "disjoint_people", f"one of {', '.join(SPLIT_CONFIGS)}"
     if wish.fraction is not None and (wish.config != "unseen_participants" or wish.split not in (None, "train")):

@@ -10,12 +10,14 @@ from typing import Any
 
 import datasets
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from datasets import DatasetDict, get_dataset_config_names, get_dataset_split_names, load_dataset
 
 import socsci210
 from socsci210 import alias
-from socsci210.dataset_folder import DatasetFolder
+from socsci210.dataset_folder import DatasetFolder, write_parquet
 from socsci210.errors import DatasetError
 from socsci210.load import VARIABLE, dataset_path, load, remember
 from socsci210.prompts import get_template
@@ -251,9 +253,11 @@ def test_studies_columns_clean(folder: Path, streaming: bool) -> None:
     )
     found = part.to_list()
     assert list(found[0]) == ["response", "sample_id"]
-    clean = [row for study in ("toy_a", "toy_b") for row in rows(study).to_pylist() if not row["flags"]]
-    assert len(clean) == 2 * PEOPLE * OUTCOMES * 9 // 10
-    assert sorted((row["sample_id"], row["response"]) for row in found) == sorted((row["sample_id"], row["response"]) for row in clean)
+    clean = [row for study in ("toy_a", "toy_b") for row in rows(study).to_pylist() if row["response_clean"] is not None]
+    assert len(clean) == 2 * PEOPLE * OUTCOMES * 19 // 20
+    assert any(row["response"] != row["response_clean"] for row in clean)
+    want = sorted((row["sample_id"], row["response_clean"]) for row in clean)
+    assert sorted((row["sample_id"], row["response"]) for row in found) == want
     whole = load(dataset=folder, split="train", studies=["toy_b"], streaming=streaming).to_list()
     assert sorted(whole, key=lambda row: row["sample_id"]) == rows("toy_b").to_pylist()
 
@@ -306,14 +310,85 @@ def test_disjoint_people_where_nobody_would_be_left(folder: Path, streaming: boo
         load("unseen_outcomes", "train", dataset=folder, disjoint_people=True, streaming=streaming)
 
 
-def test_strict_drops_held_out_kin_of_trained_studies(tmp_path: Path) -> None:
-    """bwgjp and a7uk3 are sisters that the official list tears; sza is nobody's kin."""
-    place = write_dataset(tmp_path / "sisters", studies=("bwgjp", "a7uk3", "8ctbk"), people=8)
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_clean_view_changes_answers_and_nothing_else(folder: Path, streaming: bool) -> None:
+    raw = {row["sample_id"]: row for row in load("all", "train", dataset=folder, studies=["toy_d"])}
+    part = load("all", "train", dataset=folder, studies=["toy_d"], clean=True, prompts="upstream", streaming=streaming)
+    assert list(part.features) == [*ROWS.names, "prompt"]
+    found = part.to_list()
+    assert [row["sample_id"] for row in found] == [number for number, row in raw.items() if row["response_clean"] is not None]
+    for row in found:
+        before = raw[row["sample_id"]]
+        assert {**row, "prompt": None} == {**before, "response": before["response_clean"], "prompt": None}
+
+
+def test_one_split_prepares_its_own_files_only(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "fresh")
+    part = load("unseen_studies", "validation", dataset=folder)
+    prepared = list((tmp_path / "fresh").rglob("*.arrow"))
+    assert [Path(file["filename"]) for file in part.cache_files] == prepared
+    assert len(part) == len(expected(folder, "unseen_studies", "validation"))
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_dataset_made_again_is_loaded_again(tmp_path: Path, streaming: bool) -> None:
+    place = tmp_path / "again"
+    for people in (8, 12):
+        write_dataset(place, studies=STUDY_IDS[:2], people=people)
+        found = load("all", "train", dataset=place, streaming=streaming)
+        assert sum(1 for _ in found) == 2 * people * OUTCOMES
+        place.rename(tmp_path / f"old{people}")
+
+
+# --- the strict view -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_strict_keeps_unseen_studies_and_their_kin_out_of_every_training_side(tmp_path: Path, streaming: bool) -> None:
+    """bwgjp and a7uk3 are sisters that the official list tears, 8ctbk is unseen, 9nphm seen; toy_a and toy_b go by rule."""
+    place = write_dataset(tmp_path / "sisters", studies=("bwgjp", "a7uk3", "8ctbk", "9263n", "3xy9j"), people=16)
     split = {row["study_id"]: row["split"] for row in load("assignments", "train", dataset=place) if row["config"] == "unseen_studies"}
-    assert split["bwgjp"] == "train"
-    assert {row["study_id"] for row in load("unseen_studies", "test", dataset=place)} == {"a7uk3", "8ctbk"}
-    assert {row["study_id"] for row in load("unseen_studies", "test", dataset=place, strict=True)} == {"8ctbk"}
-    assert {row["study_id"] for row in load("unseen_studies", "train", dataset=place, strict=True)} == {"bwgjp"}
+    assert {study for study, side in split.items() if side == "test"} == {"a7uk3", "8ctbk"}
+    assert split["bwgjp"] != "test"
+    for config in SPLIT_CONFIGS:
+        plain = load(config, dataset=place)
+        for name, part in load(config, dataset=place, strict=True, streaming=streaming).items():
+            want = keys(plain[name])
+            assert keys(part) == (want if name == "test" else {key for key in want if key[0] not in ("bwgjp", "a7uk3", "8ctbk")})
+    assert "8ctbk" in {study for study, _ in keys(load("unseen_conditions", "train", dataset=place))}
+
+
+# --- rationales ----------------------------------------------------------------------------------------------------------------------
+
+
+def keep_reasoning(place: Path, without: str) -> None:
+    """Rationales of all training rows, in another order than the rows, less one study."""
+    for config in SPLIT_CONFIGS:
+        for path in DatasetFolder(place).files(config, "train"):
+            table = pq.read_table(path, columns=["sample_id", "study_id"]).sort_by([("sample_id", "descending")])
+            table = table.filter(pc.not_equal(table["study_id"], without))
+            texts = [f"because {study} {number}" for study, number in zip(*(c.to_pylist() for c in table.columns[::-1]), strict=True)]
+            if texts:
+                write_parquet(table.append_column("reasoning", pa.array(texts, pa.string())), place / "reasoning" / path.name)
+
+
+def test_reasoning_stands_beside_its_training_row(tmp_path: Path) -> None:
+    place = write_dataset(tmp_path / "kept", people=8)
+    keep_reasoning(place, without="toy_d")
+    for config in SPLIT_CONFIGS:
+        part = load(config, "train", dataset=place, reasoning=True, clean=True, strict=True, columns=["response", "study_id", "sample_id"])
+        assert part.column_names == ["response", "study_id", "sample_id", "reasoning"]
+        found = part.to_list()
+        assert keys(found) == keys(load(config, "train", dataset=place, clean=True, strict=True))
+        for row in found:
+            assert row["reasoning"] == (None if row["study_id"] == "toy_d" else f"because {row['study_id']} {row['sample_id']}")
+    whole = load("unseen_participants", "train", dataset=place, reasoning=True, prompts="upstream")
+    assert whole.column_names == [*ROWS.names, "reasoning", "prompt"]
+
+
+def test_a_dataset_without_rationales_says_how_to_get_them(folder: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no reasoning is kept for the training rows of unseen_studies\n.*\n.*--with-reasoning"):
+        load("unseen_studies", "train", dataset=folder, reasoning=True)
 
 
 @pytest.mark.parametrize(
@@ -330,6 +405,10 @@ def test_strict_drops_held_out_kin_of_trained_studies(tmp_path: Path) -> None:
         ({"config": "studies", "clean": True}, "clean with config 'studies'"),
         ({"config": "cells", "prompts": "upstream"}, "prompts with config 'cells'"),
         ({"strict": True}, "strict with config 'all', split None\n.*unseen_studies"),
+        ({"reasoning": True}, "reasoning with config 'all', split None\n.*split train of unseen_studies"),
+        ({"config": "unseen_studies", "split": "test", "reasoning": True}, "reasoning with config 'unseen_studies', split 'test'"),
+        ({"config": "unseen_studies", "split": "train", "reasoning": True, "streaming": True}, "reasoning and streaming with config"),
+        ({"columns": ["reasoning"]}, "no column reasoning"),
         ({"disjoint_people": True}, "disjoint_people with config 'all'"),
         ({"config": "unseen_participants", "split": "test", "fraction": 10}, "fraction with config 'unseen_participants', split 'test'"),
         ({"config": "unseen_conditions", "fraction": 10}, "fraction with config 'unseen_conditions'"),
