@@ -14,6 +14,7 @@ import docx
 import pyreadstat
 import pytest
 
+from socsci210.catalogue import studies
 from socsci210.demographics import VOCABULARY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +33,7 @@ def shingles(text: str) -> Iterator[str]:
 
 
 EXEMPT = {s for values in VOCABULARY.values() for value in values or () for s in shingles(value)}
+EXEMPT |= {s for study in studies() for s in shingles(study.title)}  # a title is how a study is cited, and stands on its deposit too
 
 
 def tracked() -> list[Path]:

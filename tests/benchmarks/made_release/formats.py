@@ -60,7 +60,7 @@ FAMILIES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {  # question about
         ("Very unfair", "Somewhat unfair", "Neither fair nor unfair", "Somewhat fair", "Very fair"),
     ),
     "agreement": (
-        "How much do you agree or disagree that your town needs {thing}?",
+        "Do you agree or disagree with the view that your town needs {thing}?",
         ("Strongly disagree", "Somewhat disagree", "Neither agree nor disagree", "Somewhat agree", "Strongly agree"),
     ),
     "willingness": (
