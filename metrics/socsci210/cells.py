@@ -101,8 +101,8 @@ def on_scale(cells: Cells, response: Floats) -> NDArray[np.bool_]:
     stated scale, so convention `stated` leaves it out on both sides; `published` keeps it.
     """
     low, high, step = cells.low[cells.code], cells.high[cells.code], cells.step[cells.code]
-    inside = (response >= low) & (response <= high) & ((response - low) % step == 0)
-    return inside | ~cells.bounded[cells.code]
+    inside: NDArray[np.bool_] = (response >= low) & (response <= high) & ((response - low) % step == 0)
+    return np.logical_or(inside, ~cells.bounded[cells.code])
 
 
 def people(cells: Cells, response: Floats, weight: Floats | None = None) -> Mass:
