@@ -16,16 +16,12 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
@@ -34,6 +30,8 @@ from socsci210.build import build
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.registry import Registry
 from socsci210.simulated import World, write_deposits
+
+from .processes import in_process
 
 STUDIES = ("sim_ballot_mail", "sim_park_trees", "sim_phone_repair", "sim_robot_taxis", "sim_town_budget")
 SIZES = {"0.1 million": 100_000, "1 million": 1_000_000, "3 million": 3_000_000}
@@ -64,31 +62,8 @@ def _rewrite(dataset: Path, out: Path) -> None:
 
 def _in_process(side: str, source: Path, out: Path) -> tuple[float, float]:
     """Median seconds and peak memory in GB of one side, run in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.build", "--side", side, str(source), str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    peak: list[int] = [0]
-    sampler = threading.Thread(target=_sample, args=(psutil.Process(process.pid), peak), daemon=True)
-    sampler.start()
-    output, _ = process.communicate()
-    sampler.join()
-    if process.returncode:
-        raise SystemExit(process.returncode)
-    return float(output.strip().splitlines()[-1]), peak[0] / 1e9
-
-
-def _sample(process: psutil.Process, peak: list[int]) -> None:
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        total = 0
-        try:
-            for each in [process, *process.children(recursive=True)]:
-                try:
-                    total += each.memory_info().rss
-                except psutil.NoSuchProcess:
-                    continue
-        except psutil.NoSuchProcess:
-            return
-        peak[0] = max(peak[0], total)
-        time.sleep(0.02)
+    line, peak = in_process("tests.benchmarks.build", ["--side", side, str(source), str(out)])
+    return float(line), peak
 
 
 def _rows_per_person(folder: Path) -> float:
