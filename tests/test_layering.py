@@ -37,7 +37,7 @@ ABOVE = {  # layer -> what it may import besides the base
     "predict": {"dataset", "prompts", "loading", "metric"},
     "scores": {"dataset", "metric", "predict", "prompts"},
     "report": {"dataset", "scores", "metric"},
-    "cards": {"dataset", "scores", "splits"},
+    "cards": {"dataset", "scores", "splits", "audit"},
     "commands": None,  # the command line and the demo call everything
 }
 LAYER = {
