@@ -59,8 +59,9 @@ def _line(study: Units, config: str, lookup: Mapping[tuple[str, str], tuple[IntA
     """Sides of the rows of one study in one config."""
     units, codes = lookup.get((config, study.study_id), (np.empty(0, np.int64), np.empty(0, np.uint8)))
     if config == "unseen_studies":
-        if len(codes) != 1:
-            raise DatasetError("no assignment", where=f"{study.study_id}, config {config}", fix=_FIX)
+        if len(codes) != 1 or codes[0] > NONE:
+            found = "no assignment" if len(codes) != 1 else f"it is assigned to {_SPLITS[codes[0]]}"
+            raise DatasetError(found, where=f"{study.study_id}, config {config}", fix=_FIX)
         return np.full(study.n_rows, codes[0], np.uint8)
     of_row = {"unseen_conditions": study.condition, "unseen_outcomes": study.task, "unseen_participants": study.participant}[config]
     highest = int(max(units.max(initial=0), of_row.max(initial=0)))
