@@ -215,7 +215,7 @@ class DatasetFolder:
             raise DatasetError(f"no rows of {', '.join(missing)}", where=str(self.path), expected="studies of config `studies`")
         form, local = pads.ParquetFileFormat(dictionary_columns=["stimuli", "study_id"]), LocalFileSystem()
         parts = [form.make_fragment(str(path), local, row_groups=groups) for path, groups in self._groups(files, among) if groups]
-        keep = None if among is None else pads.field("study_id").isin(sorted(among))
+        keep = None if among is None else pads.field("study_id").isin(pa.array(sorted(among), pa.string()))
         try:
             return pads.FileSystemDataset(parts, schema, form, local).to_table(columns=names, filter=keep).cast(wanted)
         except (OSError, pa.ArrowException) as error:

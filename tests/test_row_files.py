@@ -1,0 +1,102 @@
+"""Row files: row groups, what they note of their studies, and reading single studies back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from socsci210 import row_files
+from socsci210.dataset_folder import STUDIES_KEY, DatasetFolder, split_glob
+from socsci210.errors import DatasetError
+from socsci210.row_files import SMALL_GROUP, RowFiles
+from socsci210.schema import ROWS
+
+from .small_dataset import STUDY_IDS, rows, write_dataset
+
+PARTITION = "studies-train.conditions-none.outcomes-none.participants-none"
+
+
+def some(study: str, n: int) -> pa.Table:
+    """n rows of a study, strings dictionary-encoded as a build has them."""
+    names = pa.DictionaryArray.from_arrays(pa.array([0] * n, pa.int32()), pa.array([study]))
+    texts = pa.array([f"{study} {i % 3}" for i in range(n)]).dictionary_encode()
+    return pa.table({"sample_id": pa.array(range(n), pa.int64()), "study_id": names, "stimuli": texts})
+
+
+def write(folder: Path, sizes: dict[str, int]) -> Path:
+    with RowFiles(folder) as files:
+        for study, n in sizes.items():
+            files.add(PARTITION, study, some(study, n))
+    return folder / f"{PARTITION}.parquet"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "groups"),
+    [
+        ({"a": 5}, [["a"]]),
+        ({"a": 1000, "b": 1000, "c": 1000, "d": 10}, [["a", "b", "c"], ["d"]]),
+        ({"a": 10, "b": SMALL_GROUP, "c": 10, "d": SMALL_GROUP}, [["a", "b"], ["c"], ["d"]]),  # the first is never small
+    ],
+)
+def test_small_studies_share_row_groups(tmp_path: Path, sizes: dict[str, int], groups: list[list[str]]) -> None:
+    file = pq.ParquetFile(write(tmp_path, sizes))
+    assert file.num_row_groups == len(groups)
+    for place, names in enumerate(groups):
+        assert list(dict.fromkeys(file.read_row_group(place)["study_id"].to_pylist())) == names
+    assert file.metadata.metadata[STUDIES_KEY].decode() == str(groups).replace("'", '"')
+    read = file.read()
+    for study, n in sizes.items():
+        own = read.filter(pa.compute.equal(read["study_id"], study))
+        assert own["stimuli"].to_pylist() == [f"{study} {i % 3}" for i in range(n)]
+
+
+def test_a_large_study_has_several_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_files, "ROW_GROUP", 3000)
+    file = pq.ParquetFile(write(tmp_path, {"a": 7000, "b": 1}))
+    assert [file.metadata.row_group(place).num_rows for place in range(file.num_row_groups)] == [3000, 3000, 1000, 1]
+    assert file.metadata.metadata[STUDIES_KEY] == b'[["a"], ["a"], ["a"], ["b"]]'
+
+
+def test_files_are_closed_when_the_work_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="half-way"), RowFiles(tmp_path) as files:
+        files.add(PARTITION, "a", some("a", SMALL_GROUP))
+        raise RuntimeError("half-way")
+    assert STUDIES_KEY not in (pq.read_metadata(tmp_path / f"{PARTITION}.parquet").metadata or {})
+
+
+def test_single_studies_are_read_back_whole(tmp_path: Path) -> None:
+    folder = DatasetFolder(write_dataset(tmp_path / "small"))
+    assert folder.studies == STUDY_IDS
+    for study in STUDY_IDS:
+        assert folder.rows(studies=[study]).sort_by("sample_id").to_pylist() == rows(study).to_pylist()
+    assert folder.rows(columns=["response"], studies=["toy_b", "toy_d"]).column_names == ["response"]
+    assert folder.rows("unseen_conditions", "test", ["study_id"], ["toy_c"])["study_id"].unique().to_pylist() == ["toy_c"]
+    assert folder.rows(studies=[]).num_rows == 0
+
+
+def test_globs_find_the_files_of_a_split(tmp_path: Path) -> None:
+    folder = DatasetFolder(write_dataset(tmp_path / "small", people=8))
+    for config in ("unseen_studies", "unseen_conditions", "unseen_outcomes", "unseen_participants"):
+        for split in ("train", "validation", "test"):
+            assert sorted(folder.path.glob(split_glob(config, split))) == folder.files(config, split)
+    assert sorted(folder.path.glob(split_glob("all", "train"))) == folder.files()
+
+
+def test_a_damaged_or_foreign_row_file_is_named(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "small", people=8)
+    first = DatasetFolder(folder).files()[0]
+    pq.write_table(rows("toy_a", 1), first)
+    with pytest.raises(DatasetError, match=rf"{first.name}: does not read as a file of rows"):
+        DatasetFolder(folder).rows()
+    first.write_bytes(b"PAR1")
+    with pytest.raises(DatasetError, match=rf"{first.name}: does not read as a file of rows"):
+        DatasetFolder(folder).rows()
+
+
+def test_the_columns_of_rows_are_those_of_the_schema(tmp_path: Path) -> None:
+    found = DatasetFolder(write_dataset(tmp_path / "small", people=8)).rows()
+    assert found.schema.names == ROWS.names
+    assert found.schema.field("stimuli").type == pa.dictionary(pa.int32(), pa.string())
