@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import torch
@@ -81,6 +82,8 @@ def test_held_out_rows_are_refused_by_the_published_assignments(dataset: Path) -
         assert_no_held_out(seen, assignments, ["unseen_conditions"])
     with pytest.raises(TrainError, match="study unseen: 1 units of unseen_studies"):
         assert_no_held_out(everything, assignments, ["unseen_studies"])
+    mixed = assignments.set_column(3, "split", pa.array(["mixed"] * len(assignments)))  # published on both sides: its training rows may be
+    assert assert_no_held_out(seen, mixed, ["unseen_conditions"]) == {"unseen_conditions": 6}
     checked = assert_no_held_out(training_rows(folder, ALL), assignments, ALL)
     assert checked == {"unseen_studies": 2, "unseen_conditions": 4, "unseen_outcomes": 2, "unseen_participants": 16}
 

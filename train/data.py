@@ -18,6 +18,7 @@ import torch
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import PromptEncoder, common_length
 from socsci210.row_texts import COLUMNS, RowTexts, row_scales, row_texts
+from socsci210.splits import MIXED
 
 from .config import TrainError
 
@@ -66,7 +67,7 @@ def _keys(rows: pa.Table) -> pa.ChunkedArray:
 
 
 def assert_no_held_out(rows: pa.Table, assignments: pa.Table, train_on: Sequence[str]) -> dict[str, int]:
-    """Number of trained (study, unit) pairs per config, each of which must be assigned to `train`.
+    """Number of trained (study, unit) pairs per config, each of which must be assigned to `train`, or mixed: published on both sides.
 
     Raises:
         TrainError: a unit of the rows is held out, or not assigned at all.
@@ -82,7 +83,7 @@ def assert_no_held_out(rows: pa.Table, assignments: pa.Table, train_on: Sequence
         used = rows.select(names)
         used = used.set_column(0, "study_id", used.column("study_id").cast(pa.string())).group_by(names).aggregate([]).to_pydict()
         pairs = [*zip(used["study_id"], used[names[1]] if len(names) > 1 else [None] * len(used["study_id"]), strict=True)]
-        if wrong := [pair for pair in pairs if side.get(pair) != "train"]:
+        if wrong := [pair for pair in pairs if side.get(pair) not in ("train", MIXED)]:
             study, unit = wrong[0]
             raise TrainError(
                 f"{len(wrong)} units of {config} would be trained on that are not on its train side",
