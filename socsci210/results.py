@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import DatasetError
 from .schema import Many
@@ -31,12 +31,14 @@ class _Part(BaseModel):
 class Estimate(_Part):
     """A mean over studies.
 
-    `interval` is the 95 % bootstrap interval over studies; under 10 studies there is none and `values` holds the values instead.
+    `interval` is the 95 % bootstrap interval over studies (`resampled` is studies); from 2 to 9 studies there is none and `values` holds
+    the values instead; a single study has an interval over its people (`resampled` is people).
     """
 
     point: Figure
     interval: Many[float] | None
     values: Many[float] | None
+    resampled: Literal["studies", "people"] | None = None
 
 
 class GapClosed(_Part):
@@ -79,6 +81,9 @@ class Score(_Part):
     noise_floor_draws: Figure
     train_lookup: Number
     pooled_oracle: Number
+    best_constant: Number = None
+    """W of the one answer that fits each cell best. It is chosen with the scored answers: a yardstick, no prediction."""
+    total_variation: Number = None
     gap_closed: GapClosed
     n_studies: int
     n_cells: int
@@ -102,6 +107,123 @@ class WeightedScore(_Part):
     n_rows: int
     effective_n: Figure
     """Sum over cells of (sum of weights)^2 / sum of squared weights."""
+
+
+class GroupScore(_Part):
+    """Convention `stated` over the cells of one topic or of one scale length: means over those cells in a study, then over studies."""
+
+    kind: Literal["topic", "scale_length"]
+    name: str
+    n_studies: int
+    n_cells: int
+    W: Figure
+    chance: Figure
+    noise_floor: Figure
+
+
+class CellScore(_Part):
+    """One cell on one scale under convention `stated`."""
+
+    study_id: str
+    condition_num: int
+    task_num: int
+    scale_min: Figure
+    scale_max: Figure
+    n: int
+    W: Figure
+    chance: Figure
+    noise_floor: Figure
+
+
+class Individual(_Part):
+    """How near single predictions come: 1 - |prediction - response| / (max - min), averaged over rows, then studies; higher is better.
+
+    `median` is that of the predicted distribution, clipped to the scale (primary); `draw` is the expectation over draws from it (the
+    prediction itself where predictions are draws). `entropy_ratio` stands beside it: sharpening alone must not look like skill.
+    """
+
+    median: Estimate
+    draw: Estimate
+    median_unclipped: Number
+    entropy_ratio: Number
+
+
+class CalibrationBin(_Part):
+    """Predicted probabilities from `low` to `high`: their mean, and how often the answers they were put on were given."""
+
+    low: Figure
+    high: Figure
+    predicted: Figure
+    observed: Figure
+    n: int
+
+
+class Calibration(_Part):
+    """Do answers come as often as their probability says? `n_rows` are the rows with a whole distribution and an answer on its scale.
+
+    `entropy_ratio` is the entropy of the model's cell over that of people's, mean over cells, then studies: below 1 is sharper than people.
+    """
+
+    ece: Number
+    brier: Number
+    log_likelihood: Number
+    entropy_ratio: Number
+    n_rows: int
+    bins: Many[CalibrationBin]
+
+
+class Contrast(_Part):
+    """One treatment effect on the [0, 1] scale: the arm `condition_num` against the arm `reference` (None: the mean of the others).
+
+    For a conjoint, `label` names the attribute level and the one it is compared with. `reliable`: people's 95 % interval excludes zero.
+    """
+
+    study_id: str
+    task_num: int
+    item_num: int
+    condition_num: int
+    reference: int | None
+    label: str
+    human: Figure
+    human_se: Figure
+    model: Figure
+    reliable: bool
+    design: str
+
+
+class Effects(_Part):
+    """Treatment effects of the model against those of people, one point per contrast.
+
+    `r` is corrected for the noise in people's effects, `r_raw` is not; `interval` of `r` resamples studies. `sign_agreement` counts
+    reliable contrasts only. `regret` is what people would lose on [0, 1] by the arm that the model would choose. `refused` says why there
+    is no agreement to report.
+    """
+
+    method: Literal["every persona through every arm", "as assigned"]
+    r: Number
+    r_raw: Number
+    interval: Many[float] | None
+    slope: Number
+    mae: Number
+    sign_agreement: Number
+    n_reliable: int
+    regret: Number
+    n_contrasts: int
+    n_studies: int
+    refused: str | None
+    contrasts: Many[Contrast]
+
+
+class Contamination(_Part):
+    """How many of the scored rows the model saw in training, as far as its run record or the table of released checkpoints tells."""
+
+    source: Literal["run record", "released checkpoint", "none"]
+    overlap_rows: int
+    overlap_studies: int
+    share: Figure
+    """Of the scored rows."""
+    allowed: bool
+    note: str
 
 
 class AnswerMass(_Part):
@@ -192,7 +314,10 @@ class Run(_Part):
     template: str | None
     template_hash: str | None
     seed: int | None
-    limit_cell: int | None
+    per_cell: int | None = Field(default=None, validation_alias=AliasChoices("per_cell", "limit_cell"))
+    """At most so many people of every cell were predicted; None: all. Files of earlier versions call it `limit_cell`."""
+    sampling_error: Number = None
+    """Standard error that predicting only some people adds to W of convention `stated`; None where all were predicted."""
     training: dict[str, Any] | None
     held_out: bool | None
     """Whether the model's own run record says that this split was held out of its training; None where there is no record."""
@@ -204,6 +329,12 @@ class Run(_Part):
     sensitivity: Sensitivity
     parity: Many[Parity]
     examples: Many[CellExample]
+    groups: Many[GroupScore] = ()
+    individual: Individual | None = None
+    calibration: Calibration | None = None
+    effects: Effects | None = None
+    contamination: Contamination | None = None
+    cells: Many[CellScore] = ()
 
     def score(self, convention: Convention) -> Score | None:
         """The score under a convention; None where it scores no cell."""

@@ -88,7 +88,7 @@ def write_predictions(
     about = {
         "model": "a/model", "revision": "r1", "template": "upstream", "template_hash": "0123456789abcdef",
         "config": CONFIG, "split": "test", "dataset_fingerprint": DatasetFolder(dataset).fingerprint, "engine": "transformers",
-        "seed": 0, "limit_cell": None, "rows_expected": len(predictions), "complete": True, "training": None,
+        "seed": 0, "per_cell": None, "rows_expected": len(predictions), "complete": True, "training": None,
     } | metadata  # fmt: skip
     table = pa.Table.from_pylist(list(predictions), columns)
     pq.write_table(table.replace_schema_metadata({b"socsci210": json.dumps(about).encode()}), path)

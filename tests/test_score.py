@@ -220,11 +220,11 @@ def test_weighted_scores_stand_apart(tmp_path: Path) -> None:
 def test_rows_sampled_from_each_cell_are_scored_against_all_people(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "dataset", [row("a", 1, answer) for answer in (1, 2, 3, 3)])
     given = predict_all(dataset, lambda _: [0, 1.0, 0])[:2]
-    run = score([write_predictions(tmp_path / "p.parquet", dataset, given, limit_cell=2)], dataset).runs[0]
+    run = score([write_predictions(tmp_path / "p.parquet", dataset, given, per_cell=2)], dataset).runs[0]
     assert run.stated is not None
     assert run.stated.W.point == pytest.approx(0.5 * (1 / 4 + 1 / 2))
     assert run.coverage.left_out == {"not sampled from its cell": 2}
-    assert run.limit_cell == 2
+    assert run.per_cell == 2
 
 
 def test_low_answer_mass_is_flagged(by_hand: Path, tmp_path: Path) -> None:

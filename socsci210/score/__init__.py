@@ -63,7 +63,7 @@ def _run(files: PredictionFiles, split: Split, folder: DatasetFolder, controls: 
     found = read_predictions(files, split.rows, split.scale)
     scored = _scored(found, split, folder, controls)
     about = files.metadata
-    names = ("config", "split", "engine", "model", "revision", "template", "template_hash", "seed", "limit_cell", "training")
+    names = ("config", "split", "engine", "model", "revision", "template", "template_hash", "seed", "per_cell", "training")
     return Run(
         **{name: getattr(about, name) for name in names},
         held_out=_held_out(about.training, folder.fingerprint, about.config, about.split),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DatasetError
 from ..metrics.socsci210.cells import Answers, Floats, Ints
@@ -23,7 +23,7 @@ TOLERANCE: Final = 1e-6  # of a sum of probabilities
 _SHOWN: Final = 3
 _AGAIN: Final = "run socsci210 predict again"
 # Files that agree on these are shards of one run and are scored together.
-_SAME_RUN: Final = ("config", "split", "engine", "model", "revision", "template", "template_hash", "seed", "limit_cell")
+_SAME_RUN: Final = ("config", "split", "engine", "model", "revision", "template", "template_hash", "seed", "per_cell")
 
 
 class Metadata(BaseModel):
@@ -42,7 +42,7 @@ class Metadata(BaseModel):
     template: str | None = None
     template_hash: str | None = None
     seed: int | None = None
-    limit_cell: int | None = None
+    per_cell: int | None = Field(default=None, validation_alias=AliasChoices("per_cell", "limit_cell"))
     training: dict[str, Any] | None = None
 
 
@@ -242,7 +242,7 @@ def _match(run: PredictionFiles, table: pa.Table, rows: pa.Table) -> Ints:
 
 def _check_missing(run: PredictionFiles, place: Ints, rows: pa.Table, scale: Scale) -> None:
     """Rows whose answers can be enumerated must be there, unless the run says that it took only some of each cell."""
-    if run.metadata.limit_cell is not None:
+    if run.metadata.per_cell is not None:
         return
     missing = np.ones(rows.num_rows, np.bool_)
     missing[place] = False
