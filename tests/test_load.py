@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from socsci210.load import VARIABLE, dataset_path, load, remember
 from socsci210.prompts import get_template
 from socsci210.schema import ROWS, SPLIT_CONFIGS, SPLITS
 
+from .hub_server import HubServer
 from .small_dataset import CONDITIONS, OUTCOMES, PEOPLE, STUDY_IDS, WITHIN, rows, write_dataset
 
 Rows = set[tuple[str, int]]
@@ -340,22 +343,45 @@ def test_a_dataset_made_again_is_loaded_again(tmp_path: Path, streaming: bool) -
         place.rename(tmp_path / f"old{people}")
 
 
+def test_a_hub_repository_loads_like_its_folder(folder: Path, tmp_path: Path) -> None:
+    """Its files are asked for one by one, so those of other splits and configs are left alone."""
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    code = """
+import json
+from socsci210 import load
+whole = load("unseen_conditions", "test", dataset="org/small")
+streamed = load("unseen_conditions", "test", dataset="org/small", clean=True, strict=True, streaming=True)
+print(json.dumps([sorted((row["study_id"], row["sample_id"]) for row in part) for part in (whole, streamed)]))
+"""
+    with HubServer() as hub:
+        hub.commit("datasets", "org/small", files)
+        homes = {"HF_HOME": str(tmp_path / "hf"), "XDG_CACHE_HOME": str(tmp_path / "xdg"), "HF_DATASETS_OFFLINE": "0"}
+        environment = {**os.environ, **hub.environment(), **homes}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stderr
+        served = {path for path in hub.served if path.startswith("data/")}
+    whole, streamed = ({(study, number) for study, number in rows_} for rows_ in json.loads(done.stdout.splitlines()[-1]))
+    assert whole == expected(folder, "unseen_conditions", "test")
+    assert streamed == {key for key in whole if key[1] % 20}
+    assert served == {path.relative_to(folder).as_posix() for path in DatasetFolder(folder).files("unseen_conditions", "test")}
+
+
 # --- the strict view -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("streaming", [False, True])
-def test_strict_keeps_unseen_studies_and_their_kin_out_of_every_training_side(tmp_path: Path, streaming: bool) -> None:
-    """bwgjp and a7uk3 are sisters that the official list tears, 8ctbk is unseen, 9nphm seen; toy_a and toy_b go by rule."""
+def test_strict_keeps_unseen_studies_and_their_kin_out_of_every_training_side(tmp_path: Path) -> None:
+    """bwgjp and a7uk3 are sisters that the official list tears, 8ctbk is unseen, the two others are seen."""
     place = write_dataset(tmp_path / "sisters", studies=("bwgjp", "a7uk3", "8ctbk", "9263n", "3xy9j"), people=16)
     split = {row["study_id"]: row["split"] for row in load("assignments", "train", dataset=place) if row["config"] == "unseen_studies"}
     assert {study for study, side in split.items() if side == "test"} == {"a7uk3", "8ctbk"}
     assert split["bwgjp"] != "test"
     for config in SPLIT_CONFIGS:
-        plain = load(config, dataset=place)
-        for name, part in load(config, dataset=place, strict=True, streaming=streaming).items():
-            want = keys(plain[name])
+        for name, part in load(config, dataset=place, strict=True).items():
+            want = expected(place, config, name)
             assert keys(part) == (want if name == "test" else {key for key in want if key[0] not in ("bwgjp", "a7uk3", "8ctbk")})
-    assert "8ctbk" in {study for study, _ in keys(load("unseen_conditions", "train", dataset=place))}
+    plain, strict = expected(place, "unseen_conditions", "train"), load("unseen_conditions", "train", dataset=place, strict=True)
+    assert {"8ctbk", "a7uk3"} <= {study for study, _ in plain}
+    assert keys(load("unseen_conditions", "train", dataset=place, strict=True, streaming=True)) == keys(strict) < plain
 
 
 # --- rationales ----------------------------------------------------------------------------------------------------------------------
