@@ -180,25 +180,25 @@ def test_several_codes_do_not_vouch_for_each_other_and_a_giant_does_not_hide_the
 
 
 def test_one_answer_that_makes_most_of_the_range_is_an_outlier_only_without_bounds() -> None:
-    cells = [*[DOLLARS] * 12, *[PERCENT] * 12]
-    answers = [*range(10, 21), 5_000, *[1, 2, 3] * 3, 1, 2, 100]
-    audit = audit_study(study_rows(cells, answers, task=[0] * 12 + [1] * 12))
+    cells = [*[DOLLARS] * 15, *[PERCENT] * 15]
+    answers = [*range(10, 24), 5_000, *[1, 2, 3] * 4, 1, 2, 100]
+    audit = audit_study(study_rows(cells, answers, task=[0] * 15 + [1] * 15))
     (finding,) = of(audit, "outlier_range")
-    assert (finding.condition_num, finding.task_num, finding.rows, finding.of) == (0, 0, 1, 12)
-    assert "5,000" in finding.detail and audit.flags.to_pylist() == [[]] * 24
+    assert (finding.condition_num, finding.task_num, finding.rows, finding.of) == (0, 0, 1, 15)
+    assert "5,000" in finding.detail and audit.flags.to_pylist() == [[]] * 30
     (finding,) = of(audit, "unbounded")
-    assert (finding.task_num, finding.rows, finding.detail) == (0, 12, "unbounded")
+    assert (finding.task_num, finding.rows, finding.detail) == (0, 15, "unbounded")
 
 
 @pytest.mark.parametrize(
     ("answers", "share"),
     [
-        ([*range(9), 1000], 992 / 1000),
-        ([-500, *range(9)], 500 / 508),
-        ([*range(9), 500, 1000], 0.5),  # two far answers: neither alone
-        ([*range(9), 1000, 1000], 1 / 1000),  # given twice
-        ([1] * 10, 0.0),
-        ([0, 1000], 0.0),  # too few to say
+        ([*range(13), 1000], 988 / 1000),
+        ([-500, *range(13)], 500 / 512),
+        ([*range(13), 500, 1000], 0.5),  # two far answers: neither alone
+        ([*range(13), 1000, 1000], 1 / 1000),  # given twice
+        ([1] * 14, 0.0),
+        ([*range(12), 1000], 0.0),  # too few to say
     ],
 )
 def test_the_share_of_the_range_that_hangs_on_one_answer(answers: list[int], share: float) -> None:

@@ -81,6 +81,7 @@ HITS = {
         'You were asked: "Do you favor or oppose the tax?" Only return an integer from 1 to 5, where 1 means Very unwilling and 5 means '
         "Very willing, nothing else.",
         'You were asked: "Do you agree or disagree with it?" Only return 1 for Very likely, 2 for Likely, 3 for Unlikely, nothing else.',
+        'You were asked: "Do you favor, oppose, or neither?" Only return 1 for Very important, 2 for Unimportant, nothing else.',
         'You were asked: "Do you support or oppose it?" Only return 1 for Yes or 2 for No, nothing else.',
     ],
 }  # fmt: skip

@@ -14,8 +14,8 @@ from .records import Finding, Ints, Mask, StudyRows, values_seen
 APART: Final = 3.0  # a code without a scale counts only if no answer lies within this factor of it
 ENOUGH_OTHERS: Final = 20  # answers that must stand beside a code before its distance from them says anything
 ENOUGH_SHIFTED: Final = 5  # answers off the stated scale before an offset by condition is taken as certain
-FEWEST: Final = 10  # answers of a cell before its range is judged
-DIXON: Final = 0.5  # share of the range that hangs on one answer; above Dixon's 99 % point for every n from 14 (Rorabacher 1991)
+FEWEST: Final = 14  # answers of a cell before its range is judged
+DIXON: Final = 0.5  # share of the range that hangs on one answer; beyond the 99 % point of Dixon's Q for every n from 14 (Rorabacher 1991)
 
 
 def bounded(rows: StudyRows) -> Mask:
@@ -123,7 +123,7 @@ def cell_findings(rows: StudyRows, missing: Mask) -> Iterator[Finding]:
 
 
 def hanging(answers: Ints) -> float:
-    """The share of the range of ascending answers that one answer makes (Dixon's Q at either end); 0 for fewer than ten."""
+    """The share of the range of ascending answers that one answer makes (Dixon's Q at either end); 0 for fewer than 14."""
     if len(answers) < FEWEST or answers[0] == answers[-1]:
         return 0.0
     return float(max(answers[-1] - answers[-2], answers[1] - answers[0]) / (answers[-1] - answers[0]))

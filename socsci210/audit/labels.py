@@ -55,7 +55,7 @@ def contradiction(question: str, labels: tuple[str, ...]) -> tuple[int, int] | N
         a, b = high.search(question), low.search(question)
         if a and b:
             start, end = min(a.start(), b.start()), max(a.end(), b.end())
-            if end - start <= 60 and " or " in question[start:end]:
+            if end - start <= 60 and " or " in question[start : end + 6]:  # also "favour, oppose, or ..."
                 return start, end
     return None
 
