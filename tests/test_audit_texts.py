@@ -101,7 +101,7 @@ CLEAN = [
     'You read "The bridge is red." and then were asked: "The bridge makes me feel ..." Only return an integer from 1 to 5, nothing else.',
     'You were asked: "I would . . ." Only return a number from 1 to 6, nothing else.',
     read("The court saw a redacted report. The mayor [who was ill] stayed home; two lines (see below) were removed."),
-    'You did not view any image and then were asked: "How nice?" Only return an integer from 1 to 5, nothing else.',
+    'You did not see a photo, and then were asked: "How nice?" Only return an integer from 1 to 5, nothing else.',
     'You were shown no picture and then were asked: "How nice?" Only return an integer from 1 to 5, nothing else.',
     read("Sarah watched a movie with friends. She plays video games and has a photo ID."),
     read("The firm wants a better image, and the picture of the future is bright. Most nights they decide what movie to go see."),

@@ -79,7 +79,6 @@ class StudySummary:
     texts: int
     treatments: int
     sketch: npt.NDArray[np.uint64]
-    answers: Mapping[int, int]
     present: Mapping[str, int]
     gender_and_ethnicity: int
     income_under_20k: int

@@ -111,8 +111,6 @@ def _flags(masks: Mapping[str, Mask], n: int) -> pa.Array:
 
 def _summary(rows: StudyRows, personas: Mapping[str, pa.Array], masks: Mapping[str, Mask], *, repaired: int, left_out: int) -> StudySummary:
     treatments = _treatments(rows)
-    seen, counts = np.unique(rows.response, return_counts=True)
-    common = np.argsort(-counts, kind="stable")[:SKETCH]
     return StudySummary(
         study_id=rows.study_id,
         rows=len(rows),
@@ -122,7 +120,6 @@ def _summary(rows: StudyRows, personas: Mapping[str, pa.Array], masks: Mapping[s
         texts=len(rows.texts),
         treatments=len(treatments),
         sketch=treatments[:SKETCH],
-        answers={int(seen[i]): int(counts[i]) for i in np.sort(common)},
         present=present(personas),
         gender_and_ethnicity=pc.sum(pc.and_(pc.is_valid(personas["gender"]), pc.is_valid(personas["ethnicity"]))).as_py() or 0,
         income_under_20k=pc.sum(pc.is_in(personas["income"], pa.array(UNDER_20K))).as_py() or 0,
