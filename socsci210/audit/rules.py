@@ -37,7 +37,7 @@ _NOTED: Final = "Nothing is changed; leave the rows out by their flag if it matt
 
 _ALL: Final = (
     Rule(
-        "condition_offset", (10, 11), "row", "rebase", "Answers offset by condition",
+        "condition_offset", (10,), "row", "rebase", "Answers offset by condition",
         "In each condition all answers lie on a copy of the stated scale, moved by the condition's number times the number of options. "
         "No two copies overlap, so every answer belongs to one option only.",
         "clean=True subtracts the offset.",
