@@ -71,6 +71,8 @@ class _RowFile:
         self._names.append(study)
         if sum(table.num_rows for table in self._waiting) >= SMALL_GROUP:
             self._flush()
+        else:  # a slice would keep the whole table of its study in memory until the file is written
+            self._waiting[-1] = rows.take(pa.array(range(rows.num_rows)))
 
     def _flush(self) -> None:
         if not self._waiting:

@@ -100,3 +100,13 @@ def test_the_columns_of_rows_are_those_of_the_schema(tmp_path: Path) -> None:
     found = DatasetFolder(write_dataset(tmp_path / "small", people=8)).rows()
     assert found.schema.names == ROWS.names
     assert found.schema.field("stimuli").type == pa.dictionary(pa.int32(), pa.string())
+
+
+def test_rows_that_wait_do_not_keep_their_study_in_memory(tmp_path: Path) -> None:
+    before = pa.total_allocated_bytes()
+    with RowFiles(tmp_path) as files:
+        for study in "abcdefgh":
+            files.add(
+                PARTITION, study, pa.table({"sample_id": pa.array(range(500_000), pa.int64()).take(pa.array(range(500_000)))}).slice(0, 10)
+            )
+        assert pa.total_allocated_bytes() - before < 1 << 20
