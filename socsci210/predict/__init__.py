@@ -14,13 +14,14 @@ from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
 from ..prompts import template_hash
 from ..row_texts import COLUMNS, row_scales
+from .openai_options import ServerOptions
 from .shards import PREDICTIONS, Predictor, Progress, read_metadata, run_sharded
 
-ENGINES: Final = ("transformers", "uniform", "train_lookup", "pooled_oracle")
+ENGINES: Final = ("transformers", "openai", "uniform", "train_lookup", "pooled_oracle")
 SHARD_ROWS: Final = 4096
 CONTROL_SHARD_ROWS: Final = 1 << 18  # a control takes no time: few shards
 
-__all__ = ["ENGINES", "PREDICTIONS", "predict", "read_metadata"]
+__all__ = ["ENGINES", "PREDICTIONS", "ServerOptions", "predict", "read_metadata"]
 
 
 def predict(
@@ -37,6 +38,7 @@ def predict(
     limit_cell: int | None = None,
     shard_rows: int | None = None,
     progress: Progress | None = None,
+    server: ServerOptions | None = None,
 ) -> Path:
     """Write `out`, the predictions of every row of a split whose answers can be enumerated, and return it.
 
@@ -47,24 +49,28 @@ def predict(
         engine: one of `ENGINES`.
         dataset: dataset folder.
         config, split: the rows to predict; `all` has one split, train.
-        model: folder or Hub id of a causal language model (engine `transformers`).
+        model: folder or Hub id of a causal language model (engine `transformers`), or the name that the server knows it by (`openai`).
         template: prompt template; default: the one that the model's run record names, else upstream.
         batch_size: prompts per forward pass.
         seed: decides which rows `limit_cell` takes.
         limit_cell: at most so many rows of each (study, condition, outcome, item).
         shard_rows: rows per shard.
         progress: called with (rows done, rows wanted).
+        server: which model server to ask, and how (engine `openai`).
 
     Raises:
+        EgressError: engine `openai` may not send rows, or its server does not answer as it must.
         DatasetError: unknown engine or split, no rows, no such model, a prompt longer than the model's context, or `out` belongs to
             another run.
     """
     if engine not in ENGINES:
         raise DatasetError(f"no engine is called {engine!r}", expected=f"one of {', '.join(ENGINES)}", fix="check --engine")
-    if (engine == "transformers") != (model is not None):
+    if (engine in ("transformers", "openai")) != (model is not None):
         raise DatasetError(f"engine {engine!r} {'needs a' if model is None else 'takes no'} model", fix="check --engine and --model")
+    if (engine == "openai") != (server is not None):
+        raise DatasetError(f"engine {engine!r} {'needs a' if server is None else 'takes no'} model server", fix="check --engine and --base-url")
     folder = DatasetFolder(dataset)
-    training = _training(model)
+    training = _training(model if server is None else None)
     template = template or (training or {}).get("template") or "upstream"
     rows, left_out = _rows(folder, config, split, limit_cell, seed)
     metadata: dict[str, Any] = {
@@ -82,6 +88,10 @@ def predict(
         "left_out": left_out,
         "training": training,
     }
+    if model is not None and server is not None:
+        from .openai import predict_by_server
+
+        return predict_by_server(server, folder, rows, out=Path(out), metadata=metadata, shard_rows=shard_rows, progress=progress)
     predictor: Predictor
     if model is None:
         from .controls import control_predictor

@@ -32,20 +32,32 @@ PREDICTIONS: Final = pa.schema(
 )
 Predictor = Callable[[npt.NDArray[np.int64]], pa.Table]
 Progress = Callable[[int, int], None]
+CLOSING: Final = "usage"
+"""Metadata key of what is known only when a run is over (tokens, cost); runs that differ in it alone are the same run."""
 
 
 def run_sharded(
-    keys: pa.Table, predict_rows: Predictor, *, out: Path, metadata: dict[str, Any], shard_rows: int, progress: Progress | None = None
+    keys: pa.Table,
+    predict_rows: Predictor,
+    *,
+    out: Path,
+    metadata: dict[str, Any],
+    shard_rows: int,
+    progress: Progress | None = None,
+    schema: pa.Schema = PREDICTIONS,
+    closing: Callable[[pa.Table], dict[str, Any]] | None = None,
 ) -> Path:
     """Predict all rows of `keys` shard by shard, then write `out`.
 
     Args:
         keys: (study_id, sample_id) of every row wanted, each once.
-        predict_rows: gives the predictions (schema `PREDICTIONS`) of the rows at some indices of `keys`, in that order.
+        predict_rows: gives the predictions (columns `schema`) of the rows at some indices of `keys`, in that order.
         out: the final file.
         metadata: what is being predicted; a run resumes only under equal metadata.
         shard_rows: rows per shard: what a kill may cost.
         progress: called with (rows done, rows wanted).
+        schema: columns of the file.
+        closing: from the whole table, what the metadata tells under `CLOSING`.
 
     Raises:
         DatasetError: `out` or its shards belong to another run, or a row appears twice.
@@ -61,12 +73,12 @@ def run_sharded(
     left = np.array([row for row, key in enumerate(wanted) if key not in done], dtype=np.int64)
     number = len(list(parts.glob("part-*.parquet")))
     for start in range(0, len(left), shard_rows):
-        table = predict_rows(left[start : start + shard_rows]).cast(PREDICTIONS)
+        table = predict_rows(left[start : start + shard_rows]).cast(schema)
         _write_atomic(table, parts / f"part-{number:06d}.parquet")
         number += 1
         if progress:
             progress(len(wanted) - len(left) + start + table.num_rows, len(wanted))
-    return _finish(parts, wanted, out, metadata)
+    return _finish(parts, wanted, out, metadata, schema, closing)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -85,7 +97,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def _already_there(out: Path, metadata: dict[str, Any]) -> Path:
-    found = read_metadata(out)
+    found = {key: value for key, value in read_metadata(out).items() if key != CLOSING}
     if found != _final(metadata):
         differs = sorted(key for key in {*found, *metadata} if found.get(key) != _final(metadata).get(key))
         raise DatasetError(
@@ -124,16 +136,24 @@ def _done(parts: Path) -> set[tuple[str, int]]:
     return done
 
 
-def _finish(parts: Path, wanted: list[tuple[str, int]], out: Path, metadata: dict[str, Any]) -> Path:
+def _finish(
+    parts: Path,
+    wanted: list[tuple[str, int]],
+    out: Path,
+    metadata: dict[str, Any],
+    schema: pa.Schema,
+    closing: Callable[[pa.Table], dict[str, Any]] | None,
+) -> Path:
     files = sorted(parts.glob("part-*.parquet"))
-    table = pa.concat_tables([PREDICTIONS.empty_table(), *(pq.read_table(path, schema=PREDICTIONS) for path in files)])
+    table = pa.concat_tables([schema.empty_table(), *(pq.read_table(path, schema=schema) for path in files)])
     place = {key: row for row, key in enumerate(_key_list(table))}
     if len(place) != table.num_rows or set(place) != set(wanted):
         raise DatasetError(
             f"{table.num_rows} rows for {len(wanted)} wanted ones", where=str(parts), fix="delete these shards and predict again"
         )
-    table = table.take(pa.array([place[key] for key in wanted], pa.int64()))
-    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(_final(metadata), sort_keys=True).encode()})
+    table = table.take(pa.array([place[key] for key in wanted], pa.int64())).combine_chunks()  # the bytes tell nothing of the shards
+    final = _final(metadata) | ({CLOSING: closing(table)} if closing else {})
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(final, sort_keys=True).encode()})
     _write_atomic(table, out)
     shutil.rmtree(parts)
     return out
