@@ -24,14 +24,10 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -48,112 +44,7 @@ TARGETS: Final = {
     "first_row_s": 2.0,
     "audit_s": 120.0,
 }
-LEFT_OUT: Final = ("prompt", "reasoning")
 FEWEST: Final = 30_000
-
-# --- the sides, each run in a process of its own: (source, out, repeats) -> what is printed as JSON ----------------------------------
-
-
-def _timed(work: Callable[[], object], before: Callable[[], object], repeats: int) -> float:
-    """Median seconds after a warm run; what `before` does is not counted."""
-    seconds = []
-    for _ in range(1 + repeats):
-        before()
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
-
-
-def _import(source: Path, out: Path, repeats: int) -> dict[str, float]:
-    from socsci210.load import cache_folder
-    from socsci210.release import import_release
-
-    def clear() -> None:
-        for folder in (out, cache_folder()):
-            shutil.rmtree(folder, ignore_errors=True)
-
-    jobs = os.cpu_count() or 1
-    return {"seconds": _timed(lambda: import_release(source, out, jobs=jobs, progress=_quiet), clear, repeats)}
-
-
-def _rerun(source: Path, out: Path, repeats: int) -> dict[str, float]:
-    from socsci210.release import import_release
-
-    start = time.perf_counter()
-    report = import_release(source, out, progress=_quiet)
-    assert report.unchanged
-    return {"seconds": time.perf_counter() - start}
-
-
-def _quiet(*_: object) -> None:
-    """No progress bar."""
-
-
-def _rewrite(source: Path, out: Path, repeats: int) -> dict[str, float]:
-    """What pyarrow alone needs: the kept columns read as one table and written as one file, as the import writes them."""
-    shards = sorted((source / "data").glob("*.parquet"))
-    kept = [name for name in pq.read_schema(shards[0]).names if name not in LEFT_OUT]
-
-    def rewrite() -> None:
-        pq.write_table(pq.read_table(shards, columns=kept), out, compression="zstd", store_schema=False)
-
-    return {"seconds": _timed(rewrite, lambda: out.unlink(missing_ok=True), repeats)}
-
-
-def _load(source: Path, out: Path, repeats: int) -> dict[str, float]:
-    start = time.perf_counter()
-    import datasets  # noqa: F401 (its import is timed apart)
-
-    import socsci210
-
-    ready = time.perf_counter()
-    rows = socsci210.load("unseen_studies", "test", dataset=out)
-    return {"imports": ready - start, "seconds": time.perf_counter() - ready, "rows": len(rows)}
-
-
-def _filter(source: Path, out: Path, repeats: int) -> dict[str, float]:
-    """What a user of the upstream folder writes, in its quickest form."""
-    start = time.perf_counter()
-    import datasets
-
-    ready = time.perf_counter()
-    unseen = set(json.loads((source / "metadata" / "participant_mapping.json").read_text(encoding="utf-8"))["unseen"])
-    released = datasets.load_dataset("parquet", data_dir=str(source / "data"), split="train")
-    rows = released.filter(lambda ids: [study in unseen for study in ids], input_columns=["study_id"], batched=True)
-    return {"imports": ready - start, "seconds": time.perf_counter() - ready, "rows": len(rows)}
-
-
-def _first_row(source: Path, out: Path, repeats: int) -> dict[str, float]:
-    start = time.perf_counter()
-    import datasets
-
-    ready = time.perf_counter()
-    rows = datasets.load_dataset(str(out), "unseen_studies", split="test", streaming=True)
-    assert next(iter(rows))["study_id"]
-    return {"imports": ready - start, "seconds": time.perf_counter() - ready}
-
-
-def _audit(source: Path, out: Path, repeats: int) -> dict[str, float]:
-    from socsci210.audit import audit
-
-    start = time.perf_counter()
-    found = audit(out, jobs=os.cpu_count() or 1)
-    return {"seconds": time.perf_counter() - start, "findings": len(found.findings)}
-
-
-SIDES: Final = {
-    "import": _import,
-    "rerun": _rerun,
-    "rewrite": _rewrite,
-    "load": _load,
-    "filter": _filter,
-    "first_row": _first_row,
-    "audit": _audit,
-}
-
-
-# --- the comparison ------------------------------------------------------------------------------------------------------------------
 
 
 class Bench:
@@ -167,7 +58,7 @@ class Bench:
         hub = Path(tempfile.mkdtemp(dir=self.folder, prefix="hub-")) if cold else self.folder / "hub"
         env = {**os.environ, "HF_HOME": str(hub), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(self.folder / "cache")}
         env["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
-        line, peak = in_process("tests.benchmarks.release", ["--side", name, str(source), str(out), str(self.repeats)], env)
+        line, peak = in_process("tests.benchmarks.release_sides", [name, str(source), str(out), str(self.repeats)], env)
         if cold:
             shutil.rmtree(hub)
         return {**json.loads(line), "peak_gb": peak}
@@ -235,17 +126,12 @@ def _show(seen: dict[str, dict[str, Any]], rows: int, read: int, written: int) -
 
 
 def main() -> None:
-    """Run the benchmark, or one side of it in its own process."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=facts.TOTAL_ROWS, help="rows of the release (default: all 2,901,390)")
     parser.add_argument("--repeats", type=int, default=3, help="runs after the warm one (default: 3)")
     parser.add_argument("--keep", type=Path, help="folder in which the made releases stay (default: a temporary one)")
-    parser.add_argument("--side", nargs=4, metavar=("SIDE", "SOURCE", "OUT", "REPEATS"), help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.side:
-        name, source, out, repeats = given.side
-        print(json.dumps(SIDES[name](Path(source), Path(out), int(repeats))))
-        return
     with tempfile.TemporaryDirectory(prefix="socsci210-benchmark-") as folder:
         keep = given.keep or Path(folder)
         keep.mkdir(parents=True, exist_ok=True)
