@@ -25,7 +25,7 @@ from pyarrow.fs import LocalFileSystem
 from .errors import DatasetError
 from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SIDES: Final = (*SPLITS, "none")
 MANIFEST: Final = "dataset.json"
 ROW_GROUP: Final = 1 << 17

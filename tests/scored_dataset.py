@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from socsci210.dataset_folder import MANIFEST, DatasetFolder, fingerprint, partition_name, table_file, write_parquet
+from socsci210.dataset_folder import FORMAT, MANIFEST, DatasetFolder, fingerprint, partition_name, table_file, write_parquet
 from socsci210.demographics import FIELDS
 from socsci210.row_files import RowFiles
 from socsci210.schema import ROWS, SPLIT_CONFIGS, TABLES
@@ -77,7 +77,7 @@ def write_dataset(folder: Path, rows: Sequence[Mapping[str, Any]], *, step: int 
     }  # fmt: skip
     for name, schema in TABLES.items():
         write_parquet(pa.Table.from_pylist(tables.get(name, []), schema), folder / table_file(name))
-    (folder / MANIFEST).write_text(json.dumps({"format": 1, "fingerprint": fingerprint(folder), "version": "0"}))
+    (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "fingerprint": fingerprint(folder), "version": "0"}))
     return folder
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from socsci210.dataset_folder import fingerprint, partition_name, split_glob, table_file, write_parquet
+from socsci210.dataset_folder import FORMAT, fingerprint, partition_name, split_glob, table_file, write_parquet
 from socsci210.row_files import RowFiles
 from socsci210.schema import PARTICIPANTS, ROWS, SPLIT_CONFIGS, SPLITS, STUDIES, TABLES
 from socsci210.splits import SIDES, assign, check_disjoint, partition, units_of
@@ -81,7 +81,7 @@ def write_dataset(folder: Path, studies: tuple[str, ...] = STUDY_IDS, people: in
     for name, small in tables.items():
         write_parquet(small, folder / table_file(name))
     (folder / "README.md").write_text(f"---\n{_yaml(folder)}---\n\n# A small dataset\n", encoding="utf-8")
-    manifest = {"format": 1, "fingerprint": fingerprint(folder), "studies": len(studies), "rows": len(table), "version": "0"}
+    manifest = {"format": FORMAT, "fingerprint": fingerprint(folder), "studies": len(studies), "rows": len(table), "version": "0"}
     (folder / "dataset.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from socsci210 import row_files
-from socsci210.dataset_folder import STUDIES_KEY, DatasetFolder, split_glob
+from socsci210.dataset_folder import FORMAT, STUDIES_KEY, DatasetFolder, split_glob
 from socsci210.errors import DatasetError
 from socsci210.row_files import SMALL_GROUP, RowFiles
 from socsci210.schema import ROWS
@@ -110,3 +110,11 @@ def test_rows_that_wait_do_not_keep_their_study_in_memory(tmp_path: Path) -> Non
                 PARTITION, study, pa.table({"sample_id": pa.array(range(500_000), pa.int64()).take(pa.array(range(500_000)))}).slice(0, 10)
             )
         assert pa.total_allocated_bytes() - before < 1 << 20
+
+
+def test_a_folder_of_the_layout_before_is_refused(tmp_path: Path) -> None:
+    """It had one file per partition and study; read as this layout it would seem empty."""
+    manifest = write_dataset(tmp_path / "small", people=8) / "dataset.json"
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
+    with pytest.raises(DatasetError, match=r"dataset\.json: format 1\n.*format 2\n.*Build or import the dataset again"):
+        DatasetFolder(manifest.parent)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from socsci210.dataset_folder import MANIFEST, fingerprint, partition_name, table_file, write_parquet
+from socsci210.dataset_folder import FORMAT, MANIFEST, fingerprint, partition_name, table_file, write_parquet
 from socsci210.demographics import FIELDS
 from socsci210.row_files import RowFiles
 from socsci210.schema import ROWS, TABLES
@@ -78,7 +78,7 @@ def write_tiny_dataset(folder: Path, rows: list[dict[str, Any]] | None = None, *
     tables = {"assignments": _assignments(rows), "outcomes": outcomes}
     for name, schema in TABLES.items():
         write_parquet(pa.Table.from_pylist(tables.get(name, []), schema), folder / table_file(name))
-    manifest = {"format": 1, "fingerprint": fingerprint(folder), "studies": len(STUDIES), "rows": len(rows), "version": "0"}
+    manifest = {"format": FORMAT, "fingerprint": fingerprint(folder), "studies": len(STUDIES), "rows": len(rows), "version": "0"}
     (folder / MANIFEST).write_text(json.dumps(manifest))
     return folder
 
