@@ -91,8 +91,8 @@ def _personas(rows: pa.Table) -> tuple[list[str], Index]:
     return [persona(person) for person in demographic.take(pa.array(first)).to_pylist()], index
 
 
-def row_scales(rows: pa.Table, dataset: DatasetFolder) -> tuple[list[ScaleKey], Index]:
-    """Distinct scales of rows, and which one each row has."""
+def row_steps(rows: pa.Table, dataset: DatasetFolder) -> Index:
+    """The step of each row's scale, from the table of outcomes. `rows` has the columns that name its item."""
     stepped = dataset.table("outcomes", [*_OUTCOME, "scale_step"])
     stepped = stepped.filter(pc.greater(pc.fill_null(stepped.column("scale_step"), 1), 1))
     step = np.ones(rows.num_rows, dtype=np.int64)
@@ -101,6 +101,12 @@ def row_scales(rows: pa.Table, dataset: DatasetFolder) -> tuple[list[ScaleKey], 
         keys = keys.set_column(0, "study_id", keys.column("study_id").cast(pa.string()))
         found = keys.join(stepped, _OUTCOME, join_type="inner")
         step[found.column("row").to_numpy()] = found.column("scale_step").to_numpy()
+    return step
+
+
+def row_scales(rows: pa.Table, dataset: DatasetFolder) -> tuple[list[ScaleKey], Index]:
+    """Distinct scales of rows, and which one each row has."""
+    step = row_steps(rows, dataset)
     none = np.iinfo(np.int64).min
     bottom, top = (pc.fill_null(rows.column(name), none).to_numpy() for name in ("scale_min", "scale_max"))
     distinct, index = np.unique(np.stack([bottom, top, step], axis=1), axis=0, return_inverse=True)
