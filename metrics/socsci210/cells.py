@@ -7,11 +7,12 @@ held for all sub-cells at once as three flat arrays (`Mass`), so that nothing lo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .codes import distinct
 from .distances import decode, expected_distance, noise_floor_draws, wasserstein
 
 Floats = NDArray[np.float64]
@@ -86,11 +87,11 @@ class Cells:
 def cells_of(study: Ints, condition: Ints, task: Ints, low: Floats, high: Floats, step: Floats) -> Cells:
     """Sub-cells and cells of rows, ordered by study, condition, outcome and scale. All arguments have shape (rows,)."""
     scale = [np.where(np.isfinite(bound), bound, -np.inf) for bound in (low, high)]
-    distinct, first, code, n = _distinct_rows([study, condition, task, *scale, step])
-    upper, parent = np.unique(distinct, axis=0, return_inverse=True)
+    code, first, n = distinct([study, condition, task, *scale, step])
+    upper = distinct([study[first], condition[first], task[first]])
     return Cells(
-        code=code, study=distinct[:, 0], condition=distinct[:, 1], task=distinct[:, 2],
-        low=low[first], high=high[first], step=step[first], n=n, cell=parent.reshape(-1).astype(np.int64), cell_study=upper[:, 0],
+        code=code, study=study[first], condition=condition[first], task=task[first],
+        low=low[first], high=high[first], step=step[first], n=n, cell=upper.code, cell_study=study[first][upper.first],
     )  # fmt: skip
 
 
@@ -254,28 +255,3 @@ def _gather(cells: Cells, code: Ints, value: Floats, mass: Floats) -> Mass:
     return Mass(
         np.concatenate([owner, code[loose]]), np.concatenate([answer, value[loose]]), np.concatenate([total, mass[loose]])
     )  # fmt: skip
-
-
-def _distinct_rows(columns: list[NDArray[Any]]) -> tuple[Ints, Ints, Ints, Ints]:
-    """np.unique over rows, by one combined integer: (first three columns of each, first row of each, code of each row, rows of each)."""
-    combined = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        dense, n = _dense(column)
-        combined = combined * n + dense
-    code, n_codes = _dense(combined)
-    first = np.zeros(n_codes, np.int64)
-    first[code[::-1]] = np.arange(len(code))[::-1]
-    keys = np.stack([column[first] for column in columns[:3]], axis=1).astype(np.int64)
-    return keys, first, code, np.bincount(code, minlength=n_codes).astype(np.int64)
-
-
-def _dense(column: NDArray[Any]) -> tuple[Ints, int]:
-    """Rank of each value among the distinct ones, and how many there are. Whole numbers in a small range need no sorting."""
-    if len(column) and np.issubdtype(column.dtype, np.integer) and int(column.max()) - int(column.min()) < 1 << 24:
-        place = column - column.min()
-        there = np.bincount(place) > 0
-        return (np.cumsum(there) - 1)[place], int(there.sum())
-    if len(column) and (column == column[0]).all():
-        return np.zeros(len(column), np.int64), 1
-    values, rank = np.unique(column, return_inverse=True)
-    return rank.reshape(-1).astype(np.int64), len(values)
