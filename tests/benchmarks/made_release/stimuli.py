@@ -22,7 +22,7 @@ CONJOINT_LEVELS = (
 )
 OPENINGS = ("read_inside", "read", "told", "imagine", "in_order", "companies", "thought", "time_to_time")
 OPENING_SHARES = (0.27, 0.47, 0.15, 0.05, 0.03, 0.015, 0.01, 0.005)
-QUOTES = ('""', "“”", "''", "‘’")
+QUOTES = (('"', '"'), ("“", "”"), ("'", "'"), ("‘", "’"))
 
 
 @dataclass

@@ -45,7 +45,7 @@ class Study:
     @property
     def usable(self) -> Mask:
         """Rows that have an answer in the clean view."""
-        return (self.rules & EXCLUDED_BITS) == 0
+        return np.asarray((self.rules & EXCLUDED_BITS) == 0)
 
 
 def rng_of(seed: int, *names: str) -> np.random.Generator:

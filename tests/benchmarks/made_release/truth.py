@@ -41,7 +41,7 @@ def _names(masks: npt.NDArray[np.int64], names: tuple[str, ...]) -> pa.Array:
 
 def _on_scale(made: Study) -> npt.NDArray[np.bool_]:
     inside = (made.response >= made.low) & (made.response <= made.high)
-    return inside & (np.nan_to_num(made.response - made.low) % made.step == 0)
+    return np.asarray(inside & (np.nan_to_num(made.response - made.low) % made.step == 0))
 
 
 class Truth:
