@@ -264,7 +264,10 @@ class Sensitivity(_Part):
 
 
 class Parity(_Part):
-    """One attribute, averaged over the studies that carry it; `_null` is the mean gap over shuffled labels, `_net` the difference."""
+    """One attribute, averaged over the studies that carry it; `_null` is the mean gap over shuffled labels, `_net` the difference.
+
+    Gaps in answers are None where no outcome was answered by enough people of two groups.
+    """
 
     attribute: str
     n_studies: int
@@ -272,14 +275,14 @@ class Parity(_Part):
     accuracy_gap: Figure
     accuracy_gap_null: Figure
     accuracy_gap_net: Figure
-    response_gap: Figure
-    response_gap_null: Figure
-    response_gap_net: Figure
-    human_gap: Figure
-    human_gap_null: Figure
-    human_gap_net: Figure
-    excess: Figure
-    excess_net: Figure
+    response_gap: Number
+    response_gap_null: Number
+    response_gap_net: Number
+    human_gap: Number
+    human_gap_null: Number
+    human_gap_net: Number
+    excess: Number
+    excess_net: Number
 
 
 class CellExample(_Part):

@@ -102,10 +102,16 @@ def averaged(gaps: list[StudyGaps]) -> dict[str, float]:
     """Means of one attribute over the studies that carry it; `_null` is over shuffled labels, `_net` what remains beyond it."""
     out: dict[str, float] = {}
     for name, part in (("accuracy_gap", "accuracy"), ("response_gap", "model"), ("human_gap", "human"), ("excess", "excess")):
-        value, null = (float(np.nanmean([getattr(getattr(gap, part), which) for gap in gaps])) for which in ("value", "null"))
+        value, null = (_mean([getattr(getattr(gap, part), which) for gap in gaps]) for which in ("value", "null"))
         out |= {name: value, f"{name}_null": null, f"{name}_net": value - null}
     del out["excess_null"]  # a difference of two nulls means nothing by itself
     return out
+
+
+def _mean(values: list[float]) -> float:
+    """The mean of what could be computed; nan where nothing could."""
+    known = [value for value in values if value == value]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _person_sums(person: Ints, outcome: Ints, scores: tuple[Floats, ...]) -> tuple[Floats, Ints]:

@@ -64,8 +64,8 @@ def rows_per_study(source: Source) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for shard in source.shards:
-        for _, table in _row_groups(shard, ["study_id"]):
-            codes = _codes(_full(table, "study_id", str(shard)))
+        for group, table in _row_groups(shard, ["study_id"]):
+            codes = _codes(_full(table, "study_id", f"{shard}, row group {group}"))
             counts = np.bincount(codes.indices.to_numpy(), minlength=len(codes.dictionary))
             for study, n in zip(codes.dictionary.to_pylist(), counts.tolist(), strict=True):
                 if n:
@@ -214,6 +214,8 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
 
 def _codes(texts: pa.Array) -> pa.DictionaryArray:
     """Texts in whatever form as 32-bit codes into distinct strings."""
+    if pa.types.is_null(texts.type):
+        texts = texts.cast(pa.string())
     coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
     return coded if coded.type == _CODES else coded.cast(_CODES)
 

@@ -45,7 +45,7 @@ def _studies(rows: StudyRows) -> pa.Table:
         "study_id": rows.study_id,
         "title": title,
         "authors": authors,
-        "citation": f"{', '.join(authors) or 'Authors unknown'} ({year}). {title}.",
+        "citation": f"{', '.join(authors) or 'Authors unknown'} ({year}). {title}{'' if title[-1] in '.?!' else '.'}",
         "source_url": f"https://osf.io/{rows.study_id}/" if known is None else known.osf_url,
         "licence": _UNKNOWN,
         "field_start": str(known.field_start_year) if known is not None and known.field_start_year else _UNKNOWN,
