@@ -68,7 +68,9 @@ def predict(
     if (engine in ("transformers", "openai")) != (model is not None):
         raise DatasetError(f"engine {engine!r} {'needs a' if model is None else 'takes no'} model", fix="check --engine and --model")
     if (engine == "openai") != (server is not None):
-        raise DatasetError(f"engine {engine!r} {'needs a' if server is None else 'takes no'} model server", fix="check --engine and --base-url")
+        raise DatasetError(
+            f"engine {engine!r} {'needs a' if server is None else 'takes no'} model server", fix="check --engine and --base-url"
+        )
     folder = DatasetFolder(dataset)
     training = _training(model if server is None else None)
     template = template or (training or {}).get("template") or "upstream"

@@ -64,7 +64,7 @@ def run_sharded(
     """
     if out.exists():
         return _already_there(out, metadata)
-    parts = out.with_name(out.name + ".parts")
+    parts = parts_folder(out)
     _open_parts(parts, metadata)
     wanted = _key_list(keys)
     if len(set(wanted)) != len(wanted):
@@ -79,6 +79,11 @@ def run_sharded(
         if progress:
             progress(len(wanted) - len(left) + start + table.num_rows, len(wanted))
     return _finish(parts, wanted, out, metadata, schema, closing)
+
+
+def parts_folder(out: Path) -> Path:
+    """Where the shards of an unfinished file lie."""
+    return out.with_name(out.name + ".parts")
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
