@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import entropy
 
-from socsci210.metrics.socsci210 import calibration as module
+from socsci210.metrics.socsci210 import cells
 from socsci210.metrics.socsci210.calibration import LEAST, calibration, entropies, entropy_ratios, log_likelihoods
 from socsci210.metrics.socsci210.cells import Answers
 
@@ -55,7 +55,7 @@ def plain(rows: list[Row], weights: np.ndarray, bins: int) -> dict[str, float]:
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_calibration_equals_plain_loops(seed: int, weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 64)  # several chunks, the last one short
+    monkeypatch.setattr(cells, "ROWS_AT_ONCE", 64)  # several chunks, the last one short
     rows = rows_of(seed)
     weights = np.random.default_rng(seed).random(len(rows)) if weighted else np.ones(len(rows))
     found = calibration(*arrays(rows), weight=weights if weighted else None)
@@ -107,7 +107,7 @@ def test_no_answer_on_any_scale_gives_no_figure() -> None:
 
 
 def test_log_likelihood_of_each_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr(cells, "ROWS_AT_ONCE", 2)
     answers = Answers(np.array([0, 2, 4, 6]), np.array([0.0, 1, 0, 1, 0, 1]), np.array([0.25, 0.75, 1, 0, 0.5, 0.5]))
     assert log_likelihoods(answers, np.array([1.0, 1.0, 5.0])) == pytest.approx([np.log(0.75), np.log(1e-6), np.nan], nan_ok=True)
 

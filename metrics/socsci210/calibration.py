@@ -15,7 +15,6 @@ from .codes import Floats, Ints, distinct, ratio, total
 
 BINS = 10
 LEAST = 1e-6  # log-likelihood counts a smaller probability as this one, and how many there were
-CHUNK = 1 << 18  # rows at a time: bounds the memory
 
 
 class Bins(NamedTuple):
@@ -69,8 +68,7 @@ def calibration(answers: Answers, response: Floats, *, weight: Floats | None = N
     sums, counts = np.zeros((3, bins)), np.zeros(bins, np.int64)
     rows = np.zeros(3)  # weight, Brier, log-likelihood
     n_rows = n_impossible = 0
-    for start in range(0, len(response), CHUNK):
-        some = slice(start, min(start + CHUNK, len(response)))
+    for some in answers.slices():
         chance, brier, there, pairs, number = _chunk(answers, response, weights, some, bins)
         mass = weights[some][there]
         sums, counts = sums + pairs, counts + number
@@ -93,12 +91,10 @@ def calibration(answers: Answers, response: Floats, *, weight: Floats | None = N
 def log_likelihoods(answers: Answers, response: Floats) -> Floats:
     """Natural log of the probability of each row's answer, at least log 1e-6; nan where the distribution has no place for it."""
     out = np.full(len(response), np.nan)
-    for start in range(0, len(response), CHUNK):
-        some = slice(start, min(start + CHUNK, len(response)))
-        row, value, probability = _entries(answers, some)
+    for some in answers.slices():
+        row, value, probability = answers.part(some)
         hit = value == response[some][row]
-        chance = np.zeros(some.stop - start)
-        chance[row[hit]] = probability[hit]
+        chance = np.bincount(row[hit], weights=probability[hit], minlength=some.stop - some.start)
         there = np.bincount(row[hit], minlength=len(chance)) > 0
         out[some] = np.where(there, np.log(np.maximum(chance, LEAST)), np.nan)
     return out
@@ -132,18 +128,11 @@ def entropy_ratios(human: Floats, model: Floats) -> Floats:
     return ratio(model, human)
 
 
-def _entries(answers: Answers, some: slice) -> tuple[Ints, Floats, Floats]:
-    """(row from 0, value, probability) of the entries of some rows."""
-    start = answers.start[some.start : some.stop + 1]
-    inside = slice(int(start[0]), int(start[-1]))
-    return np.repeat(np.arange(len(start) - 1), np.diff(start)), answers.value[inside], answers.probability[inside]
-
-
 def _chunk(
     answers: Answers, response: Floats, weights: Floats, some: slice, bins: int
 ) -> tuple[Floats, Floats, NDArray[np.bool_], Floats, Ints]:
     """Of some rows: probability of the answer, Brier score, has the answer a place; over pairs: sums (3, bins), number in each bin."""
-    row, value, probability = _entries(answers, some)
+    row, value, probability = answers.part(some)
     n = some.stop - some.start
     hit = value == response[some][row]
     there = np.bincount(row[hit], minlength=n) > 0

@@ -6,6 +6,7 @@ held for all sub-cells at once as three flat arrays (`Mass`), so that nothing lo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codes import distinct
-from .distances import decode, expected_distance, noise_floor_draws, wasserstein
+from .distances import best_constant, decode, expected_distance, expected_draw_distance, noise_floor_draws, total_variation, wasserstein
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+ROWS_AT_ONCE = 1 << 18
 MOST_LEVELS = 10_001  # uniform answers on a wider scale lie at so many evenly spaced places
 
 
@@ -34,6 +36,17 @@ class Answers(NamedTuple):
     def sizes(self) -> Ints:
         """Entries of each row."""
         return np.diff(self.start)
+
+    def part(self, some: slice) -> tuple[Ints, Floats, Floats]:
+        """(row counted from the first of them, value, probability) of the entries of some rows."""
+        start = self.start[some.start : some.stop + 1]
+        inside = slice(int(start[0]), int(start[-1]))
+        return np.repeat(np.arange(len(start) - 1), np.diff(start)), self.value[inside], self.probability[inside]
+
+    def slices(self) -> Iterator[slice]:
+        """All rows, some at a time: what is made of their entries then takes little memory."""
+        n = len(self.start) - 1
+        return (slice(start, min(start + ROWS_AT_ONCE, n)) for start in range(0, n, ROWS_AT_ONCE))
 
 
 class Mass(NamedTuple):
@@ -187,17 +200,35 @@ def _places(ruler: Ruler, mass: Mass) -> tuple[Ints, Floats, Floats]:
 
 def distance(ruler: Ruler, model: Mass, human: Mass) -> Floats:
     """W1 of each group, on [0, 1]; nan where a group is not scored."""
+    return wasserstein(*_both(ruler, model, human), len(ruler.low))
+
+
+def variation(ruler: Ruler, model: Mass, human: Mass) -> Floats:
+    """Total variation distance of each group; nan where a group is not scored."""
+    return total_variation(*_both(ruler, model, human), len(ruler.low))
+
+
+def constant(ruler: Ruler, human: Mass) -> Floats:
+    """W1 of the best constant answer of each group; nan where a group is not scored."""
+    return best_constant(*_places(ruler, human), len(ruler.low))
+
+
+def _both(ruler: Ruler, model: Mass, human: Mass) -> tuple[Ints, Floats, Floats, Floats]:
+    """(group, position, mass of the model, mass of people) of the atoms of both sides."""
     (code, place, mass), (code_h, place_h, mass_h) = _places(ruler, model), _places(ruler, human)
     zeros, zeros_h = np.zeros(len(code)), np.zeros(len(code_h))
-    return wasserstein(
-        np.concatenate([code, code_h]), np.concatenate([place, place_h]),
-        np.concatenate([mass, zeros_h]), np.concatenate([zeros, mass_h]), len(ruler.low),
-    )  # fmt: skip
+    sides = (np.concatenate([mass, zeros_h]), np.concatenate([zeros, mass_h]))
+    return np.concatenate([code, code_h]), np.concatenate([place, place_h]), *sides
 
 
 def floor(ruler: Ruler, human: Mass) -> Floats:
     """Noise floor of each group for predicted distributions."""
     return expected_distance(*_places(ruler, human), ruler.n, len(ruler.low))
+
+
+def floor_of_draws(ruler: Ruler, human: Mass, per_person: int = 1) -> Floats:
+    """Noise floor of each group for predictions that are draws, `per_person` for each person."""
+    return expected_draw_distance(*_places(ruler, human), ruler.n, len(ruler.low), per_person=per_person)
 
 
 def floor_draws(ruler: Ruler, human: Mass, *, draws: int, seed: int) -> Floats:

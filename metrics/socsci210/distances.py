@@ -6,11 +6,14 @@ weights (swapping them is a common mistake: every distance between two orders of
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+GAPS_AT_ONCE = 1 << 13  # bounds the memory
 
 
 def wasserstein(cell: ArrayLike, position: ArrayLike, model: ArrayLike, human: ArrayLike, n_cells: int) -> Floats:
@@ -36,6 +39,48 @@ def wasserstein(cell: ArrayLike, position: ArrayLike, model: ArrayLike, human: A
     out: Floats = np.bincount(code, weights=area, minlength=n_cells).astype(np.float64)
     for mass in (model, human):
         out[np.bincount(code, weights=np.asarray(mass, np.float64)[order], minlength=n_cells) <= 0] = np.nan
+    return out
+
+
+def total_variation(cell: ArrayLike, position: ArrayLike, model: ArrayLike, human: ArrayLike, n_cells: int) -> Floats:
+    """Total variation distance of each cell: half the sum over answers of |model share - human share|, 0 to 1.
+
+    It ignores how far apart answers are: next door and the other end of the scale are equally wrong.
+
+    Args, returns: as in `wasserstein`. Atoms at equal positions are one answer.
+
+    >>> float(total_variation([0, 0], [0.0, 1.0], [0.2, 0.8], [0.8, 0.2], 1)[0].round(12))
+    0.6
+    """
+    code, place, order = _ordered(cell, position)
+    masses = [np.asarray(mass, np.float64)[order] for mass in (model, human)]
+    new = np.ones(len(code), np.bool_)
+    new[1:] = (np.diff(code) != 0) | (np.diff(place) != 0)
+    answer = np.cumsum(new) - 1
+    net = np.bincount(answer, weights=_shares(code, masses[0], n_cells) - _shares(code, masses[1], n_cells), minlength=int(new.sum()))
+    out: Floats = np.bincount(code[new], weights=np.abs(net) / 2, minlength=n_cells).astype(np.float64)
+    for mass in masses:
+        out[np.bincount(code, weights=mass, minlength=n_cells) <= 0] = np.nan
+    return out
+
+
+def best_constant(cell: ArrayLike, position: ArrayLike, human: ArrayLike, n_cells: int) -> Floats:
+    """W1 of the best single answer for each cell: min over c of E|y - c|, which is the mean distance from the median (Laplace 1774).
+
+    It is chosen with the answers in hand: a yardstick, not a model.
+
+    Args, returns: as in `wasserstein`.
+
+    >>> best_constant([0, 0, 0], [0.0, 0.5, 1.0], [1, 1, 2], 1).tolist()
+    [0.375]
+    """
+    code, place, order = _ordered(cell, position)
+    share = _shares(code, np.asarray(human, np.float64)[order], n_cells)
+    reached = np.flatnonzero(_running(code, share) >= 0.5 - 1e-9)[::-1]
+    median = np.full(n_cells, np.nan)
+    median[code[reached]] = place[reached]  # the first one of a cell is written last
+    out: Floats = np.bincount(code, weights=share * np.abs(place - median[code]), minlength=n_cells).astype(np.float64)
+    out[np.isnan(median)] = np.nan
     return out
 
 
@@ -83,16 +128,7 @@ def expected_distance(cell: ArrayLike, position: ArrayLike, mass: ArrayLike, n: 
     Returns:
         One expectation per cell, in the unit of `position`; nan where a cell has no mass or no people.
     """
-    code, place, order = _ordered(cell, position)
-    sizes = np.asarray(n, np.int64)
-    share = np.asarray(mass, np.float64)[order]
-    below = _running(code, _shares(code, share, n_cells))
-    gap, inside = _gaps(code, place)
-    deviation = np.zeros(len(code))
-    deviation[inside] = _binomial_deviation(sizes[code[inside]], below[inside])
-    out: Floats = np.bincount(code, weights=deviation * gap, minlength=n_cells).astype(np.float64)
-    out[(np.bincount(code, weights=share, minlength=n_cells) <= 0) | (sizes < 1)] = np.nan
-    return out
+    return _expectation(cell, position, mass, n, n_cells, _binomial_deviation)
 
 
 def noise_floor(probabilities: ArrayLike, positions: ArrayLike, n: int) -> float:
@@ -103,6 +139,26 @@ def noise_floor(probabilities: ArrayLike, positions: ArrayLike, n: int) -> float
     """
     places = np.asarray(positions, np.float64)
     return float(expected_distance(np.zeros(len(places), np.int64), places, probabilities, [n], 1)[0])
+
+
+def expected_draw_distance(
+    cell: ArrayLike, position: ArrayLike, mass: ArrayLike, n: ArrayLike, n_cells: int, *, per_person: int = 1
+) -> Floats:
+    """Noise floor of predictions that are draws: E[W1] between `per_person` draws for each of n people and the n people, same distribution.
+
+    Gap by gap it is E|X / m - Y| / n of binomials X of m n and Y of n trials, exactly: see `_draw_deviation`.
+
+    Args:
+        cell, position, mass, n, n_cells: as in `expected_distance`.
+        per_person: draws for each person, m.
+
+    Returns:
+        One expectation per cell, in the unit of `position`; nan where a cell has no mass or no people.
+
+    >>> float(expected_draw_distance([0, 0], [0.0, 1.0], [1, 1], [1], 1)[0].round(12))  # two coins differ half of the time
+    0.5
+    """
+    return _expectation(cell, position, mass, n, n_cells, lambda size, below: _draw_deviation(size, below, per_person))
 
 
 def noise_floor_draws(
@@ -189,6 +245,49 @@ def _gaps(code: Ints, place: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         inside[:-1] = code[1:] == code[:-1]
         gap[:-1] = np.where(inside[:-1], np.diff(place), 0.0)
     return gap, inside
+
+
+def _expectation(
+    cell: ArrayLike, position: ArrayLike, mass: ArrayLike, n: ArrayLike, n_cells: int, deviation: Callable[[Ints, Floats], Floats]
+) -> Floats:
+    """Sum over the gaps of each cell of their width times the expected deviation there, given people and cumulative share."""
+    code, place, order = _ordered(cell, position)
+    sizes = np.asarray(n, np.int64)
+    share = np.asarray(mass, np.float64)[order]
+    below = _running(code, _shares(code, share, n_cells))
+    gap, inside = _gaps(code, place)
+    live = np.flatnonzero(inside & (gap > 0))
+    out: Floats = np.bincount(code[live], weights=deviation(sizes[code[live]], below[live]) * gap[live], minlength=n_cells).astype(
+        np.float64
+    )
+    out[(np.bincount(code, weights=share, minlength=n_cells) <= 0) | (sizes < 1)] = np.nan
+    return out
+
+
+def _draw_deviation(n: Ints, p: Floats, m: int) -> Floats:
+    """E|X - m Y| / (m n) for independent X ~ Bin(m n, p), Y ~ Bin(n, p).
+
+    For a whole number z, |z| is the mean of (1 - cos z t) / (1 - cos t) over t in (0, pi), so E|Z| is the mean of (1 - Re f(t)) / (1 - cos t)
+    with the characteristic function f of Z. The midpoint rule with k points is exact for |z| < 2 k; beyond nine standard deviations of Z
+    nothing is left.
+    """
+    out = np.zeros(len(p))
+    live = np.flatnonzero((p > 1e-12) & (p < 1 - 1e-12) & (n > 0))
+    live = live[np.argsort(n[live], kind="stable")]  # neighbours need about as many points
+    for start in range(0, len(live), GAPS_AT_ONCE):
+        some = live[start : start + GAPS_AT_ONCE]
+        size, chance = n[some].astype(np.float64)[:, None], p[some][:, None]
+        most = m * int(size.max())
+        points = min(most, int(4.5 * np.sqrt(most * (m + 1) / 4)) + 8) + 1
+        t = (np.arange(points) + 0.5) * np.pi / points
+        if m == 1:  # f is real: the squared modulus
+            log_f = size * np.log1p(-2 * chance * (1 - chance) * (1 - np.cos(t)))
+            lost = -np.expm1(log_f)
+        else:
+            own, other = (1 - chance + chance * np.exp(1j * sign * t) for sign in (1, -m))
+            lost = 1 - (own ** (m * size) * other**size).real
+        out[some] = (lost / (1 - np.cos(t))).mean(axis=1) / (m * size[:, 0])
+    return out
 
 
 def _binomial_deviation(n: Ints, p: Floats) -> Floats:

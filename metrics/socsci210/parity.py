@@ -57,13 +57,13 @@ class StudyGaps(NamedTuple):
         return Gap(self.model.value - self.human.value, self.model.null - self.human.null)
 
 
-def accuracy(point: Floats, response: Floats, low: Floats, high: Floats) -> Floats:
-    """1 - |prediction - response| / (high - low) of each row, the prediction clipped to the scale.
+def accuracy(point: Floats, response: Floats, low: Floats, high: Floats, *, clip: bool = True) -> Floats:
+    """1 - |prediction - response| / (high - low) of each row, the prediction clipped to the scale unless told otherwise.
 
     >>> accuracy(np.array([7.0, 9.0]), np.array([4.0, 7.0]), np.array([1.0, 1.0]), np.array([7.0, 7.0])).tolist()
     [0.5, 1.0]
     """
-    return np.asarray(1 - np.abs(np.clip(point, low, high) - response) / (high - low), np.float64)
+    return np.asarray(1 - np.abs((np.clip(point, low, high) if clip else point) - response) / (high - low), np.float64)
 
 
 def study_gaps(
