@@ -8,6 +8,7 @@ from typing import Final
 from ..scales import ParsedScale
 
 _BEFORE_ASKED: Final = frozenset(("were", "was", "are", "then", "and", "also"))  # "were asked"; in a story, somebody asked something
+_LAST_SENTENCES: Final = 300  # characters; nearly always enough to find the end of the last sentence but one
 _END: Final = re.compile(r"[.?!…][\"'”’)]*\s+(?=\S)")
 
 
@@ -19,8 +20,12 @@ def treatment_end(text: str, scale: ParsedScale) -> int:
         if text[max(0, asked - 6) : asked].rpartition(" ")[2] in _BEFORE_ASKED and not text.startswith(" to ", asked + 6):
             return asked
         asked = text.rfind(" asked", 0, asked)
-    ends = [found.end() for found in _END.finditer(text, 0, stop) if text[found.end() : stop].strip("\"'“”‘’ ")]
-    return ends[-1] if ends else 0
+    last = len(text[:stop].rstrip("\"'“”‘’ "))  # a sentence that ends later has nothing behind it
+    for start in (max(0, last - _LAST_SENTENCES), 0):
+        ends = [found.end() for found in _END.finditer(text, start, stop) if found.end() < last]
+        if ends:
+            return ends[-1]
+    return 0
 
 
 def question(text: str, scale: ParsedScale) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from .cells import grouped, members, repeats
-from .records import Finding, Mask, StudyRows
+from .records import Finding, Ints, Mask, StudyRows
 
 OWN_TEXTS: Final = 0.5  # more distinct texts than this share of the rows: the text is made for each row, as in conjoints
 _NONE: Final = -np.inf  # stands for no bounds: NaN is not equal to itself
@@ -72,11 +72,12 @@ def _same(one: dict[int, frozenset[int]], other: dict[int, frozenset[int]]) -> b
 
 def _scales_differ(rows: StudyRows) -> Iterator[Finding]:
     """Outcomes whose conditions state different ranges; or different labels, where texts are shared enough to compare labels."""
+    stated, words = _ranges(rows)
     for places in members(rows.task):
         cells = list(members(rows.condition[places]))
         if len(cells) < 2:
             continue
-        ranges = {_ranges(rows, places[cell]) for cell in cells}
+        ranges = {tuple(words[code] for code in np.unique(stated[places[cell]]).tolist()) for cell in cells}
         shared = len(np.unique(rows.text[places])) <= OWN_TEXTS * len(places)
         labels = {_labels(rows, places[cell]) for cell in cells} if shared else set()
         if len(ranges) > 1 or len(labels) > 1:
@@ -86,9 +87,14 @@ def _scales_differ(rows: StudyRows) -> Iterator[Finding]:
             yield Finding("scales_differ", rows.study_id, None, task, len(places), len(places), what, example)
 
 
-def _ranges(rows: StudyRows, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[str, ...]:
-    stated = np.unique(np.nan_to_num(np.stack([rows.low[places], rows.high[places], rows.step[places]]), nan=_NONE), axis=1)
-    return tuple("none" if low == _NONE else f"{low:.0f} to {high:.0f}" for low, high, _ in stated.T)
+def _ranges(rows: StudyRows) -> tuple[Ints, list[str]]:
+    """The range of each row as a number, and each range in words, in ascending order."""
+    bounds = [np.nan_to_num(bound, nan=_NONE) for bound in (rows.low, rows.high, rows.step)]
+    code, n = grouped(*bounds)
+    first = np.empty(n, np.int64)
+    first[code] = np.arange(len(code))
+    pairs = zip(bounds[0][first].tolist(), bounds[1][first].tolist(), strict=True)
+    return code, ["none" if low == _NONE else f"{low:.0f} to {high:.0f}" for low, high in pairs]
 
 
 def _labels(rows: StudyRows, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[str, ...]:
