@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from .. import catalogue
+from ..audit.cells import grouped
 from ..audit.records import StudyRows
 from ..metrics.socsci210.distances import expected_distance
 from ..scales import ParsedScale
@@ -125,27 +126,23 @@ def _outcomes(rows: StudyRows) -> pa.Table:
     The scale of every single row is in the row table; the audit names the cells in which scales differ.
     """
     kinds, kind_of_text = _kinds(rows.scales)
-    order = np.lexsort((rows.item, rows.condition, rows.task))
-    task, condition, item = rows.task[order], rows.condition[order], rows.item[order]
-    starts = np.flatnonzero((np.diff(task, prepend=-1) != 0) | (np.diff(condition, prepend=-1) != 0) | (np.diff(item, prepend=-1) != 0))
-    group = np.repeat(np.arange(len(starts)), np.diff([*starts, len(order)]))
-    text = rows.text[order].astype(np.int64)
-    kind = _commonest(group, kind_of_text[text], len(starts))
-    lowest, highest = np.minimum.reduceat(text, starts), np.maximum.reduceat(text, starts)
-    question = pa.array(rows.texts, pa.string()).take(pa.array(lowest, mask=lowest != highest))
+    group, n = grouped(rows.task, rows.condition, rows.item)
+    some = _one_of_each(group, n)
+    differs = np.bincount(group, rows.text != rows.text[some][group], minlength=n) > 0
+    kind = _commonest(group, kind_of_text[rows.text], n)
+    task = rows.task[some]
     schema = pa.schema([OUTCOMES.field(name) for name in _OF_SCALE])
     of_kind = pa.Table.from_pylist([_scale_record(scale) for scale in kinds], schema=schema)
-    n = len(starts)
     columns = {
         "study_id": pa.repeat(rows.study_id, n),
-        "task_num": pa.array(task[starts]),
-        "outcome_id": pa.array([f"t{number}" for number in task[starts]]),
-        "condition_num": pa.array(condition[starts]),
-        "item_num": pa.array(item[starts]),
-        "item_id": pa.array([f"i{number}" for number in item[starts]]),
-        "question": question,
+        "task_num": pa.array(task),
+        "outcome_id": pa.array([f"t{number}" for number in task]),
+        "condition_num": pa.array(rows.condition[some]),
+        "item_num": pa.array(rows.item[some]),
+        "item_id": pa.array([f"i{number}" for number in rows.item[some]]),
+        "question": pa.array(rows.texts, pa.string()).take(pa.array(rows.text[some], mask=differs)),
         **{name: of_kind.column(name).take(pa.array(kind)) for name in _OF_SCALE},
-        "n_responses": pa.array(np.diff([*starts, len(order)])),
+        "n_responses": pa.array(np.bincount(group, minlength=n)),
     }
     return pa.table({name: columns[name] for name in OUTCOMES.names}, schema=OUTCOMES)
 
@@ -166,12 +163,20 @@ def _kinds(scales: tuple[ParsedScale, ...]) -> tuple[list[ParsedScale], Ints]:
     return kinds, codes
 
 
+def _one_of_each(group: Ints, n: int) -> Ints:
+    """The place of some row of each group."""
+    place = np.empty(n, np.int64)
+    place[group] = np.arange(len(group))
+    return place
+
+
 def _commonest(group: Ints, value: Ints, n: int) -> Ints:
     """The value that most rows of each group have; of several the lowest, which is the one that appears first in the study."""
-    pairs, counts = np.unique(group << 32 | value, return_counts=True)
-    order = np.lexsort((pairs, -counts, pairs >> 32))
-    first = np.searchsorted(pairs[order] >> 32, np.arange(n))
-    return pairs[order][first] & 0xFFFFFFFF
+    pair, n_pairs = grouped(group, value)
+    some = _one_of_each(pair, n_pairs)
+    order = np.lexsort((value[some], -np.bincount(pair), group[some]))
+    first = np.searchsorted(group[some][order], np.arange(n))
+    return value[some][order][first]
 
 
 def _scale_record(scale: ParsedScale) -> dict[str, Any]:
@@ -231,18 +236,15 @@ def _counted(rows: StudyRows) -> Iterator[_Counts]:
     """Every cell with its answers, ordered by condition, outcome and scale."""
     low, high = (np.nan_to_num(bound, nan=0).astype(np.int64) for bound in (rows.low, rows.high))
     high[np.isnan(rows.low)] = -1  # no bounds: an empty range
-    step = rows.step.astype(np.int64)
-    keys = (rows.response, step, high, low, rows.task, rows.condition)
-    order = np.lexsort(keys)
-    ordered = np.stack([key[order] for key in keys])
-    new = np.any(np.diff(ordered, axis=1) != 0, axis=0)
-    value_at = np.concatenate([[0], np.flatnonzero(new) + 1])
-    values, times = ordered[:, value_at], np.diff([*value_at, len(order)])
-    cell_at = np.concatenate([[0], np.flatnonzero(np.any(np.diff(values[1:], axis=1) != 0, axis=0)) + 1])
+    keys = (rows.condition, rows.task, low, high, rows.step.astype(np.int64), rows.response)
+    answer, n = grouped(*keys)
+    some = _one_of_each(answer, n)
+    values, times = np.stack([key[some] for key in keys]), np.bincount(answer)
+    cell_at = np.concatenate([[0], np.flatnonzero(np.any(np.diff(values[:-1], axis=1) != 0, axis=0)) + 1])
     for start, end in zip(cell_at, [*cell_at[1:], values.shape[1]], strict=True):
-        _, by, top, bottom, task, condition = values[:, start].tolist()
+        condition, task, bottom, top, by, _ = values[:, start].tolist()
         scale = range(bottom, top + 1, by)
-        yield _Counts(condition, task, scale, *_on_support(values[0, start:end], times[start:end], scale))
+        yield _Counts(condition, task, scale, *_on_support(values[-1, start:end], times[start:end], scale))
 
 
 def _on_support(seen: Ints, times: Ints, scale: range) -> tuple[Ints, Ints]:
