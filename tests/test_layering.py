@@ -34,7 +34,8 @@ ABOVE = {  # layer -> what it may import besides the base
     "prompts": {"dataset"},
     "metric": set(),
     "train": {"dataset", "prompts", "splits", "loading"},
-    "predict": {"dataset", "prompts", "loading", "metric"},
+    "egress": set(),
+    "predict": {"dataset", "prompts", "loading", "metric", "egress"},
     "scores": {"dataset", "metric", "predict", "prompts"},
     "report": {"dataset", "scores", "metric"},
     "cards": {"dataset", "scores", "splits", "audit"},
@@ -52,7 +53,7 @@ LAYER = {
     "dataset_folder": "dataset", "entry": "dataset", "leftovers": "dataset", "workshop": "dataset", "dataset_writer": "writer", "row_files": "writer",
     "splits": "splits", "row_texts": "prompts", "language_model": "prompts",
     "load": "loading", "loading": "loading", "reasoning": "loading", "alias": "loading",
-    "prompts": "prompts", "train": "train", "predict": "predict",
+    "prompts": "prompts", "train": "train", "egress": "egress", "predict": "predict",
     "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores", "report": "report", "cards": "cards",
     "cli": "commands", "demo": "commands", "__init__": "commands",
 }  # fmt: skip
