@@ -35,7 +35,8 @@ class TextRule:
 # --- what programs leave behind ------------------------------------------------------------------------------------------------------
 
 _PLACEHOLDER: Final = re.compile(PLACEHOLDER)
-_EMPTY: Final = re.compile(rf"(?<![\w'’-]){EMPTY_WORD}(?![\w’'])")
+_EMPTY: Final = re.compile(rf"{EMPTY_WORD}(?![\w’'])")  # what stands before is looked at afterwards: a look back at every letter is slow
+_PART_OF_WORD: Final = re.compile(r"[\w'’-]")
 # Words after which None may be a word or a label: "1 means None", "from None to a lot", "either None or all"
 _INTRODUCES: Final = re.compile(
     r"""(?x) for | means? | meaning | is | was | are | were | as | to | from | or | and | nor | either | sa(y|id|ys) | answer(ed)? | chose
@@ -68,7 +69,7 @@ def none_in_text(text: str, scale: ParsedScale) -> Span | None:
     labels = list(scale.spans.values())
     for found in _EMPTY.finditer(text):
         start, end = found.span()
-        if any(a <= start and end <= b for a, b in labels):
+        if start and _PART_OF_WORD.match(text, start - 1) or any(a <= start and end <= b for a, b in labels):
             continue
         if found.group() in _NEVER_A_WORD or _stands_for_a_value(text, start, end):
             return start, end
