@@ -22,7 +22,16 @@ from socsci210.metrics.socsci210.cells import (
     uniform,
     uniform_draws,
 )
-from socsci210.metrics.socsci210.distances import decode, expected_distance, noise_floor, noise_floor_draws, uniform_distance, wasserstein
+from socsci210.metrics.socsci210.distances import (
+    best_constant,
+    decode,
+    expected_distance,
+    expected_draw_distance,
+    noise_floor,
+    total_variation,
+    uniform_distance,
+    wasserstein,
+)
 
 
 def one_cell(model: np.ndarray, human: np.ndarray) -> float:
@@ -50,6 +59,58 @@ def test_many_cells_equal_scipy(seed: int) -> None:
         else:
             truth = wasserstein_distance(place[own], place[own], model[own], human[own])
             assert found[cell] == pytest.approx(truth, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_total_variation_and_best_constant_equal_plain_loops(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n_cells = 40
+    code = np.repeat(np.arange(n_cells), rng.integers(1, 40, n_cells))
+    place = rng.integers(-3, 8, len(code)) * rng.choice([0.1, 1.0, 1e6])
+    place[code == 3] = 2.5
+    model, human = rng.random((2, len(code))) * (rng.random((2, len(code))) < 0.7)
+    order = rng.permutation(len(code))
+    variation = total_variation(code[order], place[order], model[order], human[order], n_cells)
+    constant = best_constant(code[order], place[order], human[order], n_cells)
+    for cell in range(n_cells):
+        own = code == cell
+        options = np.unique(place[own])
+        sums = [np.array([mass[own & (place == one)].sum() for one in options]) for mass in (model, human)]
+        if sums[1].sum() == 0:
+            assert np.isnan([variation[cell], constant[cell]]).all()
+            continue
+        every = [wasserstein_distance([one], place[own], None, human[own]) for one in options]
+        assert constant[cell] == pytest.approx(min(every), rel=1e-9, abs=1e-9)
+        if sums[0].sum() == 0:
+            assert np.isnan(variation[cell])
+        else:
+            shares = [one / one.sum() for one in sums]
+            assert variation[cell] == pytest.approx(np.abs(shares[0] - shares[1]).sum() / 2, abs=1e-9)
+
+
+def test_total_variation_knows_no_distance_and_a_single_person_is_a_constant() -> None:
+    for other in (1.0, 6.0):
+        assert total_variation([0, 0], [0.0, other], [1, 0], [0, 1], 1).tolist() == [1.0]
+    assert best_constant([0], [0.3], [1], 1).tolist() == [0.0]
+    assert total_variation([], [], [], [], 0).shape == best_constant([], [], [], 0).shape == (0,)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 4), st.sampled_from([0.5, 2.0, 8.0]), st.integers(-50, 50))
+def test_invariances_of_total_variation_and_best_constant(seed: int, times: int, factor: float, shift: int) -> None:
+    rng = np.random.default_rng(seed)
+    code, place = rng.integers(0, 3, 30), rng.integers(1, 8, 30).astype(float)
+    model, human = rng.random((2, 30))
+    variation, constant = total_variation(code, place, model, human, 3), best_constant(code, place, human, 3)
+    order, again = rng.permutation(30), np.tile(np.arange(30), times)
+    for change, rows, at, unit in (
+        ("order", order, place, 1.0),
+        ("duplication", again, place, 1.0),
+        ("affine rescaling", order, factor * place + shift, factor),
+        ("direction flip", order, 8 - place, 1.0),
+    ):
+        assert total_variation(code[rows], at[rows], model[rows], human[rows], 3) == pytest.approx(variation, abs=1e-9, nan_ok=True), change
+        assert best_constant(code[rows], at[rows], human[rows], 3) == pytest.approx(unit * constant, abs=1e-9, nan_ok=True), change
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -134,12 +195,31 @@ def test_noise_floor_of_many_cells_at_once() -> None:
     assert found == pytest.approx(truth, abs=1e-12, nan_ok=True)
 
 
-def test_noise_floor_of_draws_equals_the_sum_over_both_samples() -> None:
-    share, n = 0.3, 6
-    chance = binom.pmf(np.arange(n + 1), n, share)
-    truth = sum(chance[a] * chance[b] * abs(a - b) / n for a in range(n + 1) for b in range(n + 1))
-    found = noise_floor_draws([0, 0], [0, 1], [share, 1 - share], [n], 1, draws=20_000, seed=1)[0]
-    assert found == pytest.approx(truth, rel=0.02)
+@pytest.mark.parametrize("per_person", [1, 2, 5])
+@pytest.mark.parametrize("n", [1, 2, 6, 40, 250])
+@pytest.mark.parametrize("share", [0.0, 1e-13, 1e-6, 0.3, 0.5, 0.999, 1.0])
+def test_noise_floor_of_draws_equals_the_sum_over_both_samples(n: int, share: float, per_person: int) -> None:
+    drawn = np.arange(n * per_person + 1)
+    people_say, model_says = binom.pmf(np.arange(n + 1), n, share), binom.pmf(drawn, n * per_person, share)
+    truth = sum(people_say[b] * (model_says * np.abs(drawn / per_person - b)).sum() / n for b in range(n + 1))
+    found = expected_draw_distance([0, 0], [0, 1], [share, 1 - share], [n], 1, per_person=per_person)[0]
+    assert found == pytest.approx(truth, abs=1e-9)
+
+
+def test_noise_floors_of_draws_of_many_cells_at_once() -> None:
+    """Thousands of people beside one; each as if it were alone; and resampling agrees."""
+    rng = np.random.default_rng(3)
+    code = np.repeat(np.arange(5), 7)
+    place, mass, n = np.tile(np.linspace(0, 1, 7), 5), rng.random(35), [1, 4000, 30, 0, 300]
+    found = expected_draw_distance(code, place, mass, n, 5)
+    for cell in (0, 1, 2, 4):
+        own = code == cell
+        alone = expected_draw_distance(np.zeros(7), place[own], mass[own], [n[cell]], 1)[0]
+        assert found[cell] == pytest.approx(alone, abs=1e-12)
+        share = mass[own] / mass[own].sum()
+        one, other = (rng.multinomial(n[cell], share, 4000) / n[cell] for _ in range(2))
+        assert alone == pytest.approx(np.abs(np.cumsum(one - other, axis=1))[:, :-1].sum(axis=1).mean() / 6, rel=0.05)
+    assert np.isnan(found[3])
 
 
 def test_decode_by_hand() -> None:

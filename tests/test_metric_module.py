@@ -119,7 +119,7 @@ def test_no_call_before_compute() -> None:
 
 
 def test_an_unknown_config_is_refused() -> None:
-    with pytest.raises(ValueError, match="choose one of default, distributional_alignment, demographic_parity"):
+    with pytest.raises(ValueError, match="choose one of default, distributional_alignment, individual_accuracy, demographic_parity"):
         evaluate.load(str(path()), "parity")
 
 
@@ -159,7 +159,7 @@ def test_doctests() -> None:
     found = parser.get_doctest(metric.inputs_description, {"evaluate": evaluate, "MODULE": str(path())}, "socsci210", None, 0)
     assert len(found.examples) >= 4
     runner.run(found)
-    for name in ("distances", "parity", "groups"):
+    for name in ("codes", "distances", "groups", "individual", "parity"):
         module = __import__(f"socsci210.metrics.socsci210.{name}", fromlist=[name])
         result = doctest.testmod(module)
         assert result.attempted > 0

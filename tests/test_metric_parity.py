@@ -117,6 +117,31 @@ def test_binary_response_gap_is_the_demographic_parity_difference() -> None:
     assert found.model.value == pytest.approx(max(rates) - min(rates), abs=1e-12)
 
 
+def test_binary_response_gap_equals_fairlearn() -> None:
+    metrics = pytest.importorskip("fairlearn.metrics")
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        n = 400
+        group, chosen, human = rng.integers(0, 4, n), rng.integers(0, 2, n), rng.integers(0, 2, n)
+        zeros = np.zeros(n, np.int64)
+        scores = (chosen.astype(float), chosen.astype(float), human.astype(float))
+        found = study_gaps(zeros, np.arange(n), zeros, scores, [Attribute("g", group, ("a", "b", "c", "d"))])[0]
+        for gap, answers in ((found.model, chosen), (found.human, human)):
+            assert gap.value == pytest.approx(metrics.demographic_parity_difference(human, answers, sensitive_features=group), abs=1e-9)
+
+
+def test_on_other_scales_fairlearn_answers_another_question() -> None:
+    """It counts how often answers equal 1, without a warning: on 0 to 6 that is not the gap in mean response."""
+    metrics = pytest.importorskip("fairlearn.metrics")
+    n = 300
+    group, zeros = np.repeat([0, 1], n // 2), np.zeros(n, np.int64)
+    likert = np.where(group == 0, 6, 0)
+    place = likert / 6
+    assert metrics.demographic_parity_difference(likert, likert, sensitive_features=group) == 0
+    found = study_gaps(zeros, np.arange(n), zeros, (place, place, place), [Attribute("g", group, ("a", "b"))])[0]
+    assert found.model.value == pytest.approx(1)
+
+
 def test_averaged_over_studies() -> None:
     found = gaps_of(world())
     mean = averaged(found)
@@ -128,6 +153,8 @@ def test_averaged_over_studies() -> None:
 def test_accuracy_of_clipped_points() -> None:
     found = accuracy(np.array([1.0, 7.0, 100.0]), np.array([1.0, 1.0, 7.0]), np.ones(3), np.full(3, 7.0))
     assert found.tolist() == [1, 0, 1]
+    raw = accuracy(np.array([1.0, 7.0, 100.0]), np.array([1.0, 1.0, 7.0]), np.ones(3), np.full(3, 7.0), clip=False)
+    assert raw.tolist() == [1, 0, 1 - 93 / 6]
 
 
 def test_every_value_of_the_vocabulary_has_a_group() -> None:

@@ -267,7 +267,7 @@ def _expectation(
 def _draw_deviation(n: Ints, p: Floats, m: int) -> Floats:
     """E|X - m Y| / (m n) for independent X ~ Bin(m n, p), Y ~ Bin(n, p).
 
-    For a whole number z, |z| is the mean of (1 - cos z t) / (1 - cos t) over t in (0, pi), so E|Z| is the mean of (1 - Re f(t)) / (1 - cos t)
+    For a whole number z, |z| is the mean of (1 - cos z t) / (1 - cos t) over t in (0, pi), so E|Z| is that of (1 - Re f(t)) / (1 - cos t)
     with the characteristic function f of Z. The midpoint rule with k points is exact for |z| < 2 k; beyond nine standard deviations of Z
     nothing is left.
     """

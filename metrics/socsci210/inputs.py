@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,58 +13,91 @@ from .cells import Answers, Floats, Ints
 from .groups import FIELDS, group_of
 from .parity import Attribute
 
+Kind = Literal["points", "draws", "probabilities"]
+
 
 class Inputs(NamedTuple):
-    """Rows with a prediction, as arrays of shape (rows,), and how many had none."""
+    """Rows with a prediction, as arrays of shape (rows,), and how many had none.
+
+    Attributes:
+        answers: points; draws with equal shares; or distributions.
+        response: what the person answered, nan where nobody did (an arm that a person was not assigned to).
+        study: code of the study, its name is `studies[study]`.
+        low, high, step: stated scale, nan where there is none.
+        kept: places of the rows among those given.
+        kind: what the predictions are.
+        per_person: draws in each row (1 for points).
+        unparsed: rows without a prediction, left out.
+    """
 
     answers: Answers
     response: Floats
     study: Ints
+    studies: list[str]
     low: Floats
     high: Floats
     step: Floats
     kept: Ints
-    points: bool
+    kind: Kind
+    per_person: int
     unparsed: int
+
+    def take(self, column: Sequence[Any]) -> Ints:
+        """Whole numbers of the rows kept."""
+        return np.asarray(column, np.int64)[self.kept]
 
 
 def read_inputs(
     predictions: Sequence[Any],
-    references: Sequence[int],
+    references: Sequence[int | None],
     study_id: Sequence[str],
     scale_min: Sequence[int | None],
     scale_max: Sequence[int | None],
+    *,
+    draws: bool = False,
+    unassigned: bool = False,
 ) -> Inputs:
-    """Check and convert. A point that is None was not parsed: its row is dropped and counted.
+    """Check and convert. A prediction that is None (or an empty list) was not parsed: its row is dropped and counted.
+
+    Args:
+        draws: lists hold draws, not probabilities.
+        unassigned: rows may have no reference.
 
     Raises:
-        ValueError: no rows, probabilities that are not a distribution, or that do not fit their scale. The message names the first row.
+        ValueError: no rows, no reference, probabilities that are not a distribution, or that do not fit their scale, draws that are no
+            numbers or not equally many. The message counts the rows and names the first.
     """
     if not len(predictions):
         raise ValueError("no predictions: give at least one row")
-    low, high = _numbers(scale_min), _numbers(scale_max)
-    _, study = np.unique(np.asarray(study_id), return_inverse=True)
-    points = not any(isinstance(one, (list, tuple, np.ndarray)) for one in predictions[:1])
+    given = np.array([one is not None and not (_is_list(one) and not len(one)) for one in predictions], np.bool_)
+    points = not any(_is_list(one) for one in predictions)
     if points:
-        value = _numbers(predictions)
-        kept = np.flatnonzero(np.isfinite(value))
-        if not len(kept):
-            raise ValueError(f"none of {len(value)} predictions is a number")
-        answers = Answers(np.arange(len(kept) + 1), value[kept], np.ones(len(kept)))
-        step = np.ones(len(kept))
+        given = np.isfinite(_numbers(predictions))
+    kept = np.flatnonzero(given)
+    if not len(kept):
+        raise ValueError(f"none of {len(given)} predictions is a number")
+    response = _numbers(references)
+    if not unassigned:
+        _refuse(np.isnan(response), np.arange(len(response)), "has no reference")
+    low, high = _numbers(scale_min)[kept], _numbers(scale_max)[kept]
+    rows = [np.atleast_1d(np.asarray(predictions[int(i)], np.float64)) for i in kept]
+    if points or draws:
+        answers, step = _samples(rows, kept), np.ones(len(kept))
     else:
-        kept = np.arange(len(predictions))
-        answers, step = _distributions(predictions, low, high)
+        answers, step = _distributions(rows, low, high, kept)
+    names, study = np.unique(np.asarray(study_id), return_inverse=True)
     return Inputs(
         answers=answers,
-        response=np.asarray(references, np.float64)[kept],
+        response=response[kept],
         study=study.reshape(-1).astype(np.int64)[kept],
-        low=low[kept],
-        high=high[kept],
+        studies=[str(name) for name in names],
+        low=low,
+        high=high,
         step=step,
         kept=kept,
-        points=points,
-        unparsed=len(predictions) - len(kept),
+        kind="points" if points else "draws" if draws else "probabilities",
+        per_person=int(answers.sizes[0]) if points or draws else 1,
+        unparsed=len(given) - len(kept),
     )
 
 
@@ -88,29 +121,54 @@ def read_attributes(demographic: Sequence[str]) -> list[Attribute]:
     return found
 
 
+def read_levels(attributes: Sequence[str | None]) -> Ints:
+    """Code of the level of each conjoint attribute in each row, shape (rows, attributes); -1 where the row does not show it.
+
+    Each row is None or a JSON object of attribute names and levels. Codes follow the alphabet, so the first level is the baseline.
+    """
+    distinct, row = np.unique(np.array([text or "{}" for text in attributes], dtype=object), return_inverse=True)
+    shown = [json.loads(text) for text in distinct]
+    names = sorted({name for one in shown for name in one})
+    levels = {name: sorted({str(one[name]) for one in shown if one.get(name) is not None}) for name in names}
+    codes = [[levels[name].index(str(one[name])) if one.get(name) is not None else -1 for name in names] for one in shown]
+    return np.array(codes, np.int64).reshape(len(shown), len(names))[row.reshape(-1)]
+
+
 def _numbers(values: Sequence[Any]) -> Floats:
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
-def _distributions(predictions: Sequence[Any], low: Floats, high: Floats) -> tuple[Answers, Floats]:
-    """Probabilities of the equally spaced answers from the lower to the upper end of each row's scale."""
-    rows = [np.asarray(row, np.float64) for row in predictions]
+def _is_list(one: Any) -> bool:
+    return isinstance(one, (list, tuple, np.ndarray))
+
+
+def _samples(rows: list[Floats], place: Ints) -> Answers:
+    """Draws of each row in ascending order, each with the same share."""
     sizes = np.array([len(row) for row in rows], np.int64)
-    _refuse(~(np.isfinite(low) & np.isfinite(high)), "gives probabilities but has no scale: give a point prediction")
-    _refuse(sizes < 2, "gives fewer than two probabilities: give one for every answer of the scale")
+    _refuse(sizes != sizes[0], place, f"has another number of draws than the first row with draws, which has {sizes[0]}")
+    value = np.sort(np.stack(rows), axis=1)
+    _refuse(~np.isfinite(value).all(axis=1), place, "has a draw that is not a number: give None where a row was not parsed")
+    return Answers(np.arange(len(rows) + 1) * sizes[0], value.reshape(-1), np.full(value.size, 1 / sizes[0]))
+
+
+def _distributions(rows: list[Floats], low: Floats, high: Floats, place: Ints) -> tuple[Answers, Floats]:
+    """Probabilities of the equally spaced answers from the lower to the upper end of each row's scale."""
+    sizes = np.array([len(row) for row in rows], np.int64)
+    _refuse(~(np.isfinite(low) & np.isfinite(high)), place, "gives probabilities but has no scale: give a point prediction")
+    _refuse(sizes < 2, place, "gives fewer than two probabilities: give one for every answer of the scale")
     step = (high - low) / np.maximum(sizes - 1, 1)
-    _refuse((step < 1) | (step != np.rint(step)), "gives a number of probabilities that does not fit its scale")
+    _refuse((step < 1) | (step != np.rint(step)), place, "gives a number of probabilities that does not fit its scale")
     probability = np.concatenate(rows)
     row = np.repeat(np.arange(len(rows)), sizes)
     bad = np.bincount(row, weights=~(np.isfinite(probability) & (probability >= 0)), minlength=len(rows)) > 0
-    _refuse(bad, "gives a probability that is nan, infinite or negative")
+    _refuse(bad, place, "gives a probability that is nan, infinite or negative")
     total = np.bincount(row, weights=probability, minlength=len(rows))
-    _refuse(np.abs(total - 1) > 1e-6, "gives probabilities that do not sum to 1")
+    _refuse(np.abs(total - 1) > 1e-6, place, "gives probabilities that do not sum to 1")
     start = np.concatenate([[0], np.cumsum(sizes)])
-    place = np.arange(len(row)) - start[:-1][row]
-    return Answers(start, low[row] + place * step[row], probability / total[row]), step
+    entry = np.arange(len(row)) - start[:-1][row]
+    return Answers(start, low[row] + entry * step[row], probability / total[row]), step
 
 
-def _refuse(bad: NDArray[np.bool_], what: str) -> None:
+def _refuse(bad: NDArray[np.bool_], place: Ints, what: str) -> None:
     if bad.any():
-        raise ValueError(f"{int(bad.sum())} of {len(bad)} rows are wrong; row {int(np.argmax(bad))} {what}")
+        raise ValueError(f"{int(bad.sum())} of {len(bad)} rows are wrong; row {int(place[np.argmax(bad)])} {what}")
