@@ -69,7 +69,7 @@ def none_in_text(text: str, scale: ParsedScale) -> Span | None:
     labels = list(scale.spans.values())
     for found in _EMPTY.finditer(text):
         start, end = found.span()
-        if start and _PART_OF_WORD.match(text, start - 1) or any(a <= start and end <= b for a, b in labels):
+        if (start and _PART_OF_WORD.match(text, start - 1)) or any(a <= start and end <= b for a, b in labels):
             continue
         if found.group() in _NEVER_A_WORD or _stands_for_a_value(text, start, end):
             return start, end
