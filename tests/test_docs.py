@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from socsci210.audit import RULES
+from socsci210.audit.page import ACTIONS
 from socsci210.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,3 +45,9 @@ def test_files_the_readme_shows_are_there() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for path in re.findall(r"\]\(([\w/.-]+)\)", readme):
         assert (ROOT / path).exists(), path
+
+
+def test_the_readme_lists_every_rule_of_the_audit() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", text.partition("## The released SocSci210")[2].partition("\n## ")[0], re.M)
+    assert told == [(rule.name, rule.title, ACTIONS[rule.action]) for rule in RULES.values()]
