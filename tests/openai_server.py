@@ -106,7 +106,8 @@ class OpenAIServer:
         base_url: for the client.
         asked: bodies of all requests, in order of arrival, the failed ones included.
         answered: how often each body got its whole answer.
-        headers: header names and values of every request.
+        headers: header names (lower case) and values of every request.
+        times: when each request came, by the monotonic clock.
         most_at_once: most requests that were in flight at a time.
     """
 
@@ -161,7 +162,7 @@ class OpenAIServer:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                number = server.take(dict(self.headers.items()), body)
+                number = server.take({name.lower(): value for name, value in self.headers.items()}, body)
                 answered = None
                 try:
                     if server.delay:

@@ -293,6 +293,10 @@ class _Run:
         totals = self.journal.totals()
         method, parsed = table.column("method").to_pylist(), table.column("parsed").to_pylist()
         unresolved = [value for value in table.column("unresolved").to_pylist() if value is not None]
+        several = [texts for texts in table.column("raw").to_pylist() if texts and len(texts) > 1]
+        alike = sum(len(set(texts)) == 1 for texts in several)
+        if several and alike == len(several):
+            self._options.show(f"warning: the draws of each of {alike} rows are all alike; the server seems to decode greedily")
         return {
             **totals._asdict(),
             "models": list(totals.models),
@@ -301,6 +305,7 @@ class _Run:
             "cost": self._cost(totals),
             "rows_by_method": {name: method.count(name) for name in sorted(set(method))},
             "rows_not_parsed": parsed.count(False),
+            "rows_with_draws_alike": alike,
             "mean_unresolved": float(np.mean(unresolved)) if unresolved else None,
         }
 
