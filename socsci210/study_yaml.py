@@ -6,6 +6,7 @@ where it stands (file, line, key path), what was found, what was expected and wh
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
@@ -65,6 +66,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
 class _RepeatedKey(Exception):
     def __init__(self, key: Hashable, first: int, second: int) -> None:
         self.key, self.first, self.second = key, first, second
@@ -120,7 +124,7 @@ def read_yaml(path: Path) -> Document:
 def _parse(text: str, path: Path) -> Document:
     loader = _Loader(text)
     try:
-        _check_depth(text, path)
+        _check_events(text, path)
         node = loader.get_single_node()
         if node is None or not isinstance(node, yaml.MappingNode):
             raise StudyFileError(
@@ -148,10 +152,17 @@ def _parse(text: str, path: Path) -> Document:
     return Document(path, data, lines)
 
 
-def _check_depth(text: str, path: Path) -> None:
-    """Refuse deep nesting while the file is still a flat stream of events."""
+def _check_events(text: str, path: Path) -> None:
+    """Refuse deep nesting, and characters that no text has, while the file is still a flat stream of events."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.ScalarEvent) and (control := _CONTROL.search(event.value)):
+            raise StudyFileError(
+                f"control character {control[0]!r} in a value",
+                where=f"{path}, line {event.start_mark.line + 1}",
+                expected="text as people read it",
+                fix="remove it; it is written as an escape between double quotes",
+            )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             line = event.start_mark.line + 1 if event.start_mark else 1

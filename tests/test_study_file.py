@@ -197,6 +197,13 @@ def test_yaml_that_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     assert "Fix: " in str(error.value)
 
 
+def test_control_characters_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text('format: 1\ntitle: "a\\0b"\n', encoding="utf-8")
+    with pytest.raises(StudyFileError, match=r"control character '.x00' in a value"):
+        load_study_file(path)
+
+
 def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_bytes(b"format: 1\ntitle: caf\xe9\n")
