@@ -22,6 +22,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
+from .checksums import file_sha256
 from .errors import DatasetError
 from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
 
@@ -76,12 +77,6 @@ def write_parquet(table: pa.Table, path: Path) -> None:
     """Write a small table of a dataset folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, row_group_size=ROW_GROUP, **PARQUET)
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import pytest
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 
+from socsci210.checksums import file_sha256
 from socsci210.errors import ReadError
-from socsci210.readers import read_document, sha256_of
+from socsci210.readers import read_document
 from socsci210.readers.documents import describe
 
 
@@ -52,7 +53,7 @@ def test_paragraphs_and_tables_in_body_order(questionnaire: Path) -> None:
         ("3.1.2", "cell", "y"),
         ("4", "paragraph", "Last"),
     ]
-    assert document.sha256 == sha256_of(questionnaire)
+    assert document.sha256 == file_sha256(questionnaire)
     assert document.text("2") == document.text(2) == "First line\nsecond\tafter a tab"
     assert document.text("3.1.1") == "Disagree"
 

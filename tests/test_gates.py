@@ -13,7 +13,7 @@ import pyreadstat
 import pytest
 
 from socsci210.build.gates import GATES
-from socsci210.dataset_folder import file_sha256
+from socsci210.checksums import file_sha256
 from socsci210.errors import GateError
 from socsci210.patterns import polarity
 

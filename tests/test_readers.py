@@ -20,7 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socsci210.readers import Column, RawTable, read_data, sha256_of
+from socsci210.checksums import file_sha256
+from socsci210.readers import Column, RawTable, read_data
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FRAME = pd.DataFrame(
@@ -75,7 +76,7 @@ def test_every_format_gives_the_same_table(extension: str, tmp_path: Path) -> No
     raw = read_data(path)
     assert raw.data.to_pydict() == EXPECTED
     assert [str(kind) for kind in raw.data.schema.types] == TYPES
-    assert (raw.path, raw.sha256, raw.format) == (path, sha256_of(path), extension)
+    assert (raw.path, raw.sha256, raw.format) == (path, file_sha256(path), extension)
     assert list(raw.columns) == list(EXPECTED)
     if extension in ("sav", "zsav", "dta"):
         assert raw.columns["ANSWER"].value_labels == {1: "low", 5: "high", -1: "refused"}
@@ -119,7 +120,7 @@ def test_gzip_and_zip_around_a_format(extension: str, tmp_path: Path) -> None:
     packed = tmp_path / f"data.{extension}.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()[:50]) + gzip.compress(plain.read_bytes()[50:]))
     assert read_data(packed).data.to_pydict() == EXPECTED
-    assert read_data(packed, sha256=sha256_of(packed)).sha256 == sha256_of(packed)
+    assert read_data(packed, sha256=file_sha256(packed)).sha256 == file_sha256(packed)
     archive = tmp_path / "deposit.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.write(plain, f"folder/data.{extension}")
@@ -386,7 +387,7 @@ def test_the_name_may_be_in_capitals(tmp_path: Path) -> None:
 
 def test_a_hash_may_be_written_in_capitals(tmp_path: Path) -> None:
     path = write(tmp_path / "data.csv")
-    assert read_data(path, sha256=sha256_of(path).upper()).sha256 == sha256_of(path)
+    assert read_data(path, sha256=file_sha256(path).upper()).sha256 == file_sha256(path)
 
 
 def test_holbrook_keeps_refused_and_not_asked_apart(deposits_dir: Path) -> None:

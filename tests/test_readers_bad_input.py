@@ -20,8 +20,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from socsci210.checksums import file_sha256
 from socsci210.errors import ReadError
-from socsci210.readers import archives, read_data, read_document, sha256_of
+from socsci210.readers import archives, read_data, read_document
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FRAME = pd.DataFrame({"id": [float(n) for n in range(500)], "answer": [float(n % 7) for n in range(500)], "town": ["Aston"] * 500})
@@ -81,7 +82,7 @@ def test_truncated_parquet_and_workbook(tmp_path: Path) -> None:
 def test_wrong_hash_names_both(tmp_path: Path) -> None:
     path = sav(tmp_path)
     error = refused(path, "sha256", sha256="ab" * 32)
-    assert sha256_of(path) in error.found
+    assert file_sha256(path) in error.found
     assert "ab" * 32 in error.expected
     assert "update sha256 in the study file" in error.fix
 

@@ -20,7 +20,8 @@ from socsci210.build.gates import check_study
 from socsci210.build.made import Made
 from socsci210.build.rows import make_rows
 from socsci210.build.tables import make_tables
-from socsci210.dataset_folder import DatasetFolder, file_sha256
+from socsci210.checksums import file_sha256
+from socsci210.dataset_folder import DatasetFolder
 from socsci210.extract import extract
 from socsci210.registry import Registry
 

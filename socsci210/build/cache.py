@@ -19,7 +19,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from ..dataset_folder import disk_errors, file_sha256
+from ..checksums import file_sha256
+from ..dataset_folder import disk_errors
 from ..entry import load_table, save_tables
 from ..errors import DatasetError
 from ..leftovers import sweep

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ..dataset_folder import disk_errors, file_sha256
+from ..checksums import file_sha256
+from ..dataset_folder import disk_errors
 from ..entry import CORE, ENTRY_TABLES
 from ..extract import deposit_folder, extract, file_in
 from ..registry import Registry

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
+from ..checksums import file_sha256
 from ..crosswalks import demographic_columns
 from ..dataset_folder import disk_errors
 from ..errors import ExpressionError, GateError, ReadError, StudyFileError
 from ..expressions import check, evaluate
-from ..readers import Column, RawTable, read_data, read_document, sha256_of
+from ..readers import Column, RawTable, read_data, read_document
 from ..study_file import StudyFile
 from ..study_yaml import did_you_mean
 from .deposit import file_in
@@ -63,7 +64,7 @@ def _read_files(study: StudyFile, deposit: Path, hashes: Mapping[str, str]) -> t
     quoted = sorted({quote.doc for quote in study.quotes() if quote.doc is not None})
     documents = {key: read_document(paths[key], sha256=hashes[key]) for key in quoted}
     for key in sorted(set(paths) - {data.file, *quoted}):
-        if (found := sha256_of(paths[key])) != hashes[key]:
+        if (found := file_sha256(paths[key])) != hashes[key]:
             raise ReadError(
                 f"its sha256 is {found}", where=str(paths[key]), expected=hashes[key], fix="use the file the study file was made for"
             )

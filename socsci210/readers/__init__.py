@@ -4,9 +4,8 @@ Nothing here interprets a code: values stay as stored, and what the file says ab
 Every file is read from bytes whose hash, format and unpacked size were checked first.
 """
 
-from .archives import sha256_of
 from .data import read_data
 from .documents import read_document
 from .types import Block, Code, Column, Document, RawTable
 
-__all__ = ["Block", "Code", "Column", "Document", "RawTable", "read_data", "read_document", "sha256_of"]
+__all__ = ["Block", "Code", "Column", "Document", "RawTable", "read_data", "read_document"]

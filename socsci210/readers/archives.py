@@ -35,12 +35,6 @@ class Content:
     """For messages: the file, and the member of the archive."""
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a whole file, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def read_content(
     path: Path, *, sha256: str | None, extensions: Iterable[str], member: str | None = None, encoding: str | None = None
 ) -> Content:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..dataset_folder import file_sha256
+from ..checksums import file_sha256
 from ..demographics import INTEGER_FIELDS
 from ..errors import DatasetError
 from ..schema import DEMOGRAPHIC
