@@ -17,7 +17,7 @@ FOLDERS = {
 }
 
 # The layers of the design's picture, from the deposit down to the page. A module may import its own layer and those it is given here.
-BASE = {"errors", "schema", "demographics"}
+BASE = {"checksums", "errors", "schema", "demographics"}
 ABOVE = {  # layer -> what it may import besides the base
     "files": set(),
     "study_files": {"files"},
@@ -50,12 +50,14 @@ LAYER = {
     "patterns": "stimuli", "scales": "stimuli", "stimuli": "stimuli",
     "extract": "build", "build": "build",
     "catalogue": "catalogue", "audit": "audit", "release": "release",
-    "dataset_folder": "dataset", "entry": "dataset", "leftovers": "dataset", "workshop": "dataset", "dataset_writer": "writer", "row_files": "writer",
+    "dataset_folder": "dataset", "entry": "dataset", "leftovers": "dataset", "workshop": "dataset",
+    "dataset_writer": "writer", "row_files": "writer",
     "splits": "splits", "row_texts": "prompts", "language_model": "prompts",
     "load": "loading", "loading": "loading", "reasoning": "loading", "alias": "loading",
     "prompts": "prompts", "train": "train", "egress": "egress", "predict": "predict",
-    "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores", "report": "report", "cards": "cards",
-    "cli": "commands", "demo": "commands", "__init__": "commands",
+    "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores",
+    "contamination": "scores", "compare": "scores", "report": "report", "cards": "cards",
+    "cli": "commands", "demo": "commands", "experiment": "commands", "__init__": "commands",
 }  # fmt: skip
 
 
