@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import evaluate
+import numpy as np
 import pytest
 
 from socsci210.metrics import path
@@ -125,6 +126,155 @@ def test_an_unknown_config_is_refused() -> None:
 
 def test_direction_is_stated() -> None:
     assert alignment().higher_is_better["w1_stated"] is False
+
+
+def loaded(config: str) -> Any:
+    return evaluate.load(str(path()), config)
+
+
+def test_draws_are_samples_of_each_row() -> None:
+    """Two draws for each row are the same cell as the shares they make; their noise floor is that of draws."""
+    whole = alignment().compute(predictions=[[0.5, 0.5, 0], [0, 0.5, 0.5]], references=[1, 2], decode=False, **CELL)
+    drawn = alignment().compute(predictions=[[2, 1], [2, 3]], references=[1, 2], draws=True, **CELL)
+    points = alignment().compute(predictions=[1, 3], references=[1, 2], **CELL)
+    for name in ("w1_stated", "w1_published", "tv_stated", "best_constant_stated", "chance_stated"):
+        assert drawn[name] == pytest.approx(whole[name]), name
+    assert whole["noise_floor_stated"] < drawn["noise_floor_stated"] < points["noise_floor_stated"]
+    assert (drawn["log_likelihood"], points["log_likelihood"]) == (None, None)
+    assert whole["log_likelihood"] == pytest.approx(np.log(0.5))
+
+
+def test_best_constant_and_total_variation_by_hand() -> None:
+    found = alignment().compute(predictions=[[0, 1, 0], [0, 1, 0]], references=[1, 2], **CELL)
+    assert (found["tv_stated"], found["tv_published"]) == (0.5, 0.5)
+    assert (found["best_constant_stated"], found["best_constant_published"]) == (0.25, 0.5)
+    assert found["log_likelihood"] == pytest.approx((np.log(1e-6) + 0) / 2)
+
+
+def test_individual_accuracy_by_hand() -> None:
+    found = loaded("individual_accuracy").compute(predictions=[[0.4, 0.6, 0], [0.4, 0.6, 0]], references=[1, 2], **CELL)
+    assert found["accuracy_median"] == pytest.approx((0.5 + 1) / 2)
+    assert found["accuracy_draw"] == pytest.approx(((1 - 0.3) + (1 - 0.2)) / 2)
+    assert found["entropy_ratio"] == pytest.approx(-(0.4 * np.log(0.4) + 0.6 * np.log(0.6)) / (np.log(2) + 1 / 4))
+    assert (found["n_rows_accuracy"], found["parse_rate"]) == (2, 1)
+    wild = loaded("individual_accuracy").compute(predictions=[5, 2], references=[1, 2], **CELL)
+    assert (wild["accuracy_median"], wild["accuracy_median_unclipped"]) == (0.5, 0)
+
+
+def test_accuracy_counts_studies_not_rows() -> None:
+    rows = {name: values[:1] * 4 for name, values in CELL.items()} | {"study_id": ["big"] * 3 + ["small"]}
+    found = loaded("individual_accuracy").compute(predictions=[1, 1, 1, 1], references=[1, 1, 1, 3], **rows)
+    assert found["accuracy_median"] == 0.5
+
+
+def test_calibration_by_hand() -> None:
+    found = loaded("calibration").compute(predictions=[[0.8, 0.2, 0]] * 2, references=[1, 2], **CELL)
+    assert found["brier"] == pytest.approx((0.2**2 + 0.2**2 + 0.8**2 + 0.8**2) / 2)
+    assert found["ece"] == pytest.approx((0.3 + 0.3 + 0) / 3)
+    assert [one["n"] for one in found["calibration_bins"]] == [2, 0, 2, 0, 0, 0, 0, 0, 2, 0]
+    assert found["calibration_bins"][8]["observed"] == 0.5
+    points = loaded("calibration").compute(predictions=[1, 2], references=[1, 2], **CELL)
+    assert (points["ece"], points["calibration_bins"], points["entropy_ratio"]) == (None, None, 1.0)
+
+
+def experiment(studies: int = 12, people: int = 40) -> dict[str, list[Any]]:
+    """Every person answers one of three arms; arm k moves answers on 1 to 5 up by k. Rows for all arms; unassigned ones have no answer."""
+    rng = np.random.default_rng(0)
+    rows: list[tuple[Any, ...]] = []
+    for study in range(studies):
+        for person in range(people):
+            for arm in range(3):
+                answer = int(np.clip(rng.integers(1, 4) + arm, 1, 5)) if arm == person % 3 else None
+                rows.append((f"s{study}", arm, 0, 0, person, 1, 5, answer, 2 + arm))
+    names = ("study_id", "condition_num", "task_num", "item_num", "participant", "scale_min", "scale_max", "references", "predictions")
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def test_treatment_effects_of_every_persona_through_every_arm() -> None:
+    rows = experiment()
+    found = loaded("treatment_effects").compute(control={f"s{i}": 0 for i in range(12)}, **rows)
+    assert (found["method"], found["n_contrasts"], found["n_studies"], found["refused"]) == (
+        "every persona through every arm",
+        24,
+        12,
+        None,
+    )
+    assert found["r"] > 0.95
+    assert found["r_interval"][0] < found["r"] < found["r_interval"][1]
+    assert found["sign_agreement"] == 1
+    assert found["slope"] == pytest.approx(1, abs=0.1)
+    assert found["p_sign_flip"] < 0.01
+    blind = loaded("treatment_effects").compute(**rows | {"predictions": [3] * len(rows["references"])})
+    assert (blind["r"], blind["r_raw"], blind["refused"]) == (None, None, "the model has no effects: it gives every arm the same answers")
+    assert blind["n_contrasts"] == 36  # no control: each arm against the mean of the others
+
+
+def test_treatment_effects_within_people_and_of_a_conjoint() -> None:
+    """Study w: everyone answers both arms. Study c: profiles that differ in price."""
+    n = 30
+    rows: dict[str, list[Any]] = {
+        "study_id": ["w"] * (2 * n) + ["c"] * (2 * n),
+        "condition_num": [0, 1] * n + [0] * (2 * n),
+        "task_num": [0] * (4 * n),
+        "item_num": [0] * (2 * n) + [0, 1] * n,
+        "participant": [i // 2 for i in range(2 * n)] * 2,
+        "scale_min": [0] * (4 * n),
+        "scale_max": [10] * (4 * n),
+        "references": [value for i in range(n) for value in (i % 8, i % 8 + i % 2)] + [4, 6, 5, 6, 4, 6] * (n // 3),
+        "attributes": [None] * (2 * n) + [{"price": "high"}, {"price": "low"}] * n,
+    }
+    rows["predictions"] = [float(one) for one in rows["references"]]
+    found = loaded("treatment_effects").compute(**rows)
+    assert (found["n_contrasts"], found["n_studies"], found["n_reliable"], found["method"]) == (2, 2, 2, "as assigned")
+    assert (found["mae"], found["r_raw"], found["sign_agreement"]) == pytest.approx((0, 1, 1), abs=1e-12)
+    assert found["refused"] == "2 contrasts, fewer than 3"
+    unpaired = loaded("treatment_effects").compute(**rows | {"participant": list(range(4 * n))})
+    assert unpaired["n_reliable"] == 1, "without its pairs, the effect of study w drowns in differences between people"
+
+
+@pytest.mark.parametrize(
+    ("control", "message"), [({"x": 0}, "control names the study 'x', which no row has"), ({"s0": 7}, "condition 7 of study 's0'")]
+)
+def test_a_control_that_no_row_has_is_refused(control: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        loaded("treatment_effects").compute(control=control, **experiment(2))
+
+
+@pytest.mark.parametrize(
+    ("predictions", "references", "message"),
+    [
+        (
+            [[1, 2], [1, 2, 3]],
+            [1, 2],
+            "1 of 2 rows are wrong; row 1 has another number of draws than the first row with draws, which has 2",
+        ),
+        ([[1, 2], [1, float("nan")]], [1, 2], "row 1 has a draw that is not a number"),
+        ([1, 2], [1, None], "row 1 has no reference"),
+    ],
+)
+def test_bad_draws_and_missing_references_are_refused(predictions: list[Any], references: list[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        alignment().compute(predictions=predictions, references=references, draws=isinstance(predictions[0], list), **CELL)
+
+
+def test_unparsed_lists_are_counted() -> None:
+    for predictions, draws in (([None, [0, 1, 0]], False), ([[2, 2], None], True)):
+        found = alignment().compute(predictions=predictions, references=[1, 2], draws=draws, **CELL)
+        assert (found["parse_rate"], found["n_cells_stated"]) == (0.5, 1)
+
+
+def test_no_conventions_are_mixed_and_no_optional_column_is_missed() -> None:
+    """Rows may come without `attributes`, in batches too; other columns are asked for."""
+    rows = experiment(3)
+    whole = loaded("treatment_effects").compute(**rows)
+    metric = loaded("treatment_effects")
+    half = len(rows["references"]) // 2
+    for part in (slice(half, None), slice(0, half)):  # now the first row has no reference
+        assert part.start == 0 or rows["references"][half] is None
+        metric.add_batch(**{name: values[part] for name, values in rows.items()})
+    assert metric.compute() == whole
+    with pytest.raises(ValueError, match="item_num"):
+        loaded("treatment_effects").compute(**{name: values for name, values in rows.items() if name != "item_num"})
 
 
 def _half(rank: int, cache: str, queue: Any) -> None:

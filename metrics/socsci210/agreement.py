@@ -66,7 +66,6 @@ def agreement(contrasts: Contrasts) -> Agreement:
     hh, hm, mm, noise = (float(moment.mean()) if len(moment) else np.nan for moment in moments)
     reliable = contrasts.reliable
     signs = (np.sign(contrasts.human) * np.sign(contrasts.model) + 1) / 2
-    of_sign = distinct([contrasts.study[reliable]])
     regret, by_chance = _regret(contrasts, studies)
     refused = _refusal(contrasts, studies, weight, hh - noise, mm)
     raw = _divide(hm, np.sqrt(hh * mm))
@@ -76,8 +75,8 @@ def agreement(contrasts: Contrasts) -> Agreement:
         r_raw=raw,
         reliability=reliability,
         slope=_divide(hm, mm),
-        mae=float((weight * np.abs(contrasts.human - contrasts.model)).sum()) if len(weight) else np.nan,
-        sign_agreement=float((_weights(of_sign) * signs[reliable]).sum()) if reliable.any() else np.nan,
+        mae=_mean(studies, np.abs(contrasts.human - contrasts.model)),
+        sign_agreement=_mean(distinct([contrasts.study[reliable]]), signs[reliable]),
         regret=regret,
         regret_chance=by_chance,
         n_contrasts=len(weight),
@@ -116,6 +115,11 @@ def _weights(studies: Codes) -> Floats:
     return 1 / (studies.n[studies.code] * max(studies.size, 1))
 
 
+def _mean(studies: Codes, value: Floats) -> float:
+    """Mean over contrasts, then studies; nan without contrasts."""
+    return float((total(studies.code, value, studies.size) / studies.n).mean()) if len(value) else np.nan
+
+
 def _moments(contrasts: Contrasts, studies: Codes) -> _Moments:
     human, model, se = contrasts.human, contrasts.model, contrasts.human_se
     products = (human**2, human * model, model**2, se**2)
@@ -150,7 +154,7 @@ def _regret(contrasts: Contrasts, studies: Codes) -> tuple[float, float]:
     arm = np.concatenate([outcomes.code, stated])
     k = outcomes.n[outcomes.code]
     # m_a less the mean of the k - 1 others is k / (k - 1) times m_a less the mean of all.
-    shrink = np.where(against_others, ratio(k - 1.0, k.astype(np.float64)), 1.0)
+    shrink = np.where(against_others, (k - 1) / k, 1.0)
     human, model = (np.concatenate([shrink * side, np.zeros(len(stated))]) for side in (contrasts.human, contrasts.model))
     sizes = np.bincount(arm, minlength=outcomes.size)
     mean = total(arm, human, outcomes.size) / sizes

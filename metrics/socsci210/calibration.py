@@ -94,7 +94,7 @@ def log_likelihoods(answers: Answers, response: Floats) -> Floats:
     for some in answers.slices():
         row, value, probability = answers.part(some)
         hit = value == response[some][row]
-        chance = np.bincount(row[hit], weights=probability[hit], minlength=some.stop - some.start)
+        chance = total(row[hit], probability[hit], some.stop - some.start)
         there = np.bincount(row[hit], minlength=len(chance)) > 0
         out[some] = np.where(there, np.log(np.maximum(chance, LEAST)), np.nan)
     return out
@@ -119,7 +119,7 @@ def entropies(cell: ArrayLike, position: ArrayLike, mass: ArrayLike, n_cells: in
     if n is None:
         return found
     seen = np.bincount(code[each > 0], minlength=n_cells)
-    corrected: Floats = found + ratio(seen - 1.0, 2 * n)
+    corrected: Floats = found + ratio((seen - 1).astype(np.float64), 2 * n)
     return corrected
 
 
@@ -136,9 +136,9 @@ def _chunk(
     n = some.stop - some.start
     hit = value == response[some][row]
     there = np.bincount(row[hit], minlength=n) > 0
-    chance = np.bincount(row[hit], weights=probability[hit], minlength=n)
-    brier = np.bincount(row, weights=probability**2, minlength=n) - 2 * chance + 1
+    chance = total(row[hit], probability[hit], n)
+    brier = total(row, probability**2, n) - 2 * chance + 1
     bin_of = np.minimum((probability * bins).astype(np.int64), bins - 1)
     mass = (np.where(there, weights[some], 0.0) / np.maximum(np.bincount(row, minlength=n), 1))[row]
-    pairs = np.stack([np.bincount(bin_of, weights=each, minlength=bins) for each in (mass, mass * probability, mass * hit)])
-    return chance, brier, there, pairs, np.bincount(bin_of[there[row]], minlength=bins)
+    pairs = np.stack([total(bin_of, each, bins) for each in (mass, mass * probability, mass * hit)])
+    return chance, brier, there, pairs, np.bincount(bin_of[there[row]], minlength=bins).astype(np.int64)

@@ -121,12 +121,12 @@ def read_attributes(demographic: Sequence[str]) -> list[Attribute]:
     return found
 
 
-def read_levels(attributes: Sequence[str | None]) -> Ints:
+def read_levels(attributes: Sequence[str]) -> Ints:
     """Code of the level of each conjoint attribute in each row, shape (rows, attributes); -1 where the row does not show it.
 
-    Each row is None or a JSON object of attribute names and levels. Codes follow the alphabet, so the first level is the baseline.
+    Each row is a JSON object of attribute names and levels. Codes follow the alphabet, so the first level is the baseline.
     """
-    distinct, row = np.unique(np.array([text or "{}" for text in attributes], dtype=object), return_inverse=True)
+    distinct, row = np.unique(np.asarray(attributes, dtype=object), return_inverse=True)
     shown = [json.loads(text) for text in distinct]
     names = sorted({name for one in shown for name in one})
     levels = {name: sorted({str(one[name]) for one in shown if one.get(name) is not None}) for name in names}
@@ -147,7 +147,7 @@ def _samples(rows: list[Floats], place: Ints) -> Answers:
     sizes = np.array([len(row) for row in rows], np.int64)
     _refuse(sizes != sizes[0], place, f"has another number of draws than the first row with draws, which has {sizes[0]}")
     value = np.sort(np.stack(rows), axis=1)
-    _refuse(~np.isfinite(value).all(axis=1), place, "has a draw that is not a number: give None where a row was not parsed")
+    _refuse(np.asarray((~np.isfinite(value)).any(axis=1)), place, "has a draw that is not a number: give None where a row was not parsed")
     return Answers(np.arange(len(rows) + 1) * sizes[0], value.reshape(-1), np.full(value.size, 1 / sizes[0]))
 
 

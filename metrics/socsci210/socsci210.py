@@ -146,13 +146,13 @@ class Socsci210(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no typ
         columns = self._full(columns, predictions)
         for name in _JSON:
             if columns.get(name) is not None:
-                columns[name] = [one if one is None or isinstance(one, str) else json.dumps(one) for one in columns[name]]
+                columns[name] = [one if isinstance(one, str) else json.dumps(one or {}) for one in columns[name]]
         super().add_batch(predictions=predictions, references=references, **columns)
 
     def _full(self, columns: dict[str, Any], predictions: Any) -> dict[str, Any]:
         """`attributes` may be left out: evaluate itself knows no optional column."""
         optional = "attributes" in _COLUMNS[self.config_name] and predictions is not None
-        return {"attributes": [None] * len(predictions), **columns} if optional else columns
+        return {"attributes": [{}] * len(predictions), **columns} if optional else columns
 
     def _infer_feature_from_batch(self, batch: dict[str, Any]) -> datasets.Features:
         """evaluate looks at the first row to tell points from lists: show it the first one that was parsed."""
@@ -173,7 +173,7 @@ class Socsci210(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no typ
         participant: Sequence[int] | None = None,
         demographic: Sequence[str] | None = None,
         item_num: Sequence[int] | None = None,
-        attributes: Sequence[str | None] | None = None,
+        attributes: Sequence[str] | None = None,
         draws: bool = False,
         decode: bool = True,
         control: Mapping[str, int] | None = None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .agreement import agreement, resampled_r, sign_flip_p
 from .calibration import calibration, entropies, entropy_ratios
 from .cells import Answers, Cells, Floats, Ints, Mass, cells_of, mean_by, means, medians, on_scale, people, predicted
-from .codes import distinct
+from .codes import distinct, total
 from .effects import Contrasts, Rows, amce, between_contrasts, joined, within_contrasts
 from .groups import FIELDS
 from .individual import accuracy_by_draw, accuracy_by_median
@@ -107,7 +107,8 @@ def treatment_effects(
     figures = agreement(found)
     draws = resampled_r(found, draws=EFFECT_DRAWS, seed=seed) if figures["n_studies"] >= FEWEST_STUDIES else np.zeros(0)
     known = draws[np.isfinite(draws)]
-    return {name: value if isinstance(value, (int, str)) or value is None else _number(value) for name, value in figures.items()} | {
+    plain = {name: _number(value) if isinstance(value, float) else value for name, value in figures.items()}
+    return plain | {
         "r_interval": [float(end) for end in np.quantile(known, [0.025, 0.975])] if len(known) and figures["refused"] is None else None,
         "p_sign_flip": _number(sign_flip_p(found, draws=EFFECT_DRAWS, seed=seed)),
         "method": "every persona through every arm" if (~human).any() else "as assigned",
@@ -134,7 +135,7 @@ def _entropy_ratio(inputs: Inputs, condition: Ints, task: Ints) -> float | None:
     """
     cells = cells_of(inputs.study, condition, task, inputs.low, inputs.high, inputs.step)
     inside = on_scale(cells, inputs.response).astype(np.float64)
-    n = np.bincount(cells.code, weights=inside, minlength=cells.n_sub)
+    n = total(cells.code, inside, cells.n_sub)
     human, model = people(cells, inputs.response, inside), predicted(cells, cells.code, inputs.answers, inside)
     sampled = None if inputs.kind == "probabilities" else n * inputs.per_person
     ratios = entropy_ratios(_entropies(cells, human, n), _entropies(cells, model, sampled))
