@@ -258,10 +258,16 @@ def _wants_other_limit(error: Any) -> bool:
 
 
 def _status_failure(error: Any) -> _Failure:
-    code, message = error.status_code, str(error.message)[:_QUOTED]
+    code, message = error.status_code, _message(error)[:_QUOTED]
     spent = error.code == "insufficient_quota"  # OpenAI says 429 to an empty purse too: waiting does not fill it
     again = (code in _RETRIED or code >= 500) and not spent
     return _Failure(f"HTTP {code}: {message}", again=again, retry_after=_retry_after(error.response.headers))
+
+
+def _message(error: Any) -> str:
+    """What the server says is wrong, without the client's words around it."""
+    said = error.body.get("message") if isinstance(error.body, dict) else None
+    return str(said or error.message)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -103,7 +103,7 @@ class OpenAIServer:
     """The server while it runs: its address, and what it was asked.
 
     Attributes:
-        base_url: for the client.
+        port, base_url: where it is.
         asked: bodies of all requests, in order of arrival, the failed ones included.
         answered: how often each body got its whole answer.
         headers: header names (lower case) and values of every request.
@@ -111,7 +111,9 @@ class OpenAIServer:
         most_at_once: most requests that were in flight at a time.
     """
 
-    def __init__(self, answer: Callable[[dict[str, Any]], dict[str, Any]], fault: Fault | None = None, delay: float = 0.0) -> None:
+    def __init__(
+        self, answer: Callable[[dict[str, Any]], dict[str, Any]], fault: Fault | None = None, delay: float = 0.0, port: int = 0
+    ) -> None:
         self.asked: list[dict[str, Any]] = []
         self.answered: Counter[str] = Counter()
         self.headers: list[dict[str, str]] = []
@@ -119,9 +121,10 @@ class OpenAIServer:
         self.most_at_once = self._now = 0
         self.answer, self.fault, self.delay = answer, fault or (lambda number, body: None), delay
         self._numbers, self._lock = count(), threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._http.daemon_threads = True
-        self.base_url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        self.port = self._http.server_address[1]
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
 
     @contextmanager
     def running(self) -> Iterator[OpenAIServer]:

@@ -77,7 +77,7 @@ def test_a_key_goes_to_the_server_and_nowhere_else(serve: Callable[..., OpenAISe
     out = way_out(server.base_url, lines, api_key_env="MY_KEY")
     out.send(ASK)
     assert [headers["authorization"] for headers in server.headers] == [f"Bearer {KEY}"] * 2
-    with pytest.raises(EgressError, match=r"HTTP 401: wrong key: Bearer \*\*\*") as error:
+    with pytest.raises(EgressError, match=r"HTTP 401: .*wrong key: Bearer \*\*\*") as error:
         out.send(ASK)
     shown = "\n".join([*lines, repr(out), str(error.value), repr(error.value), repr(error.value.__cause__)])
     assert KEY not in shown and "key from MY_KEY" in shown

@@ -81,9 +81,7 @@ def table(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
 # --- distributions ---------------------------------------------------------------------------------------------------------------------
 
 
-def test_logprobs_equal_the_exact_engine(
-    model: Any, tokenizer: Any, server: OpenAIServer, dataset: Path, tmp_path: Path
-) -> None:
+def test_logprobs_equal_the_exact_engine(model: Any, tokenizer: Any, server: OpenAIServer, dataset: Path, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
     exact = table(predict(engine="transformers", model=str(tmp_path / "model"), dataset=dataset, config=CONFIG, out=tmp_path / "exact"))
@@ -96,3 +94,319 @@ def test_logprobs_equal_the_exact_engine(
         assert (row["method"], row["parsed"], row["prediction"], row["raw"]) == ("logprobs", True, None, None)
         assert 0 <= row["unresolved"] < 0.01
     assert np.ptp([row["probabilities"] for row in found.values() if len(row["support"]) == 7], axis=0).max() > 0.02  # prompts matter
+
+
+def test_answers_in_pieces_are_sampled_until_they_are_told_apart(tokenizer: Any, tmp_path: Path) -> None:
+    """The tokenizer writes 10 as two tokens, so its share of what begins with 1 is read behind a sampled 1."""
+    from socsci210.predict.exact import ExactAnswers
+    from socsci210.prompts import PromptEncoder
+
+    rows = [row | {"scale_min": 0, "scale_max": 10} for row in tiny_rows(people=PEOPLE) if row["task_num"] == 0]
+    dataset = write_tiny_dataset(tmp_path / "dataset", rows)
+    model = taught_model(tokenizer, map(str, range(11)), steps=80)
+    encoder = PromptEncoder(tokenizer)
+    assert len(encoder.answer(10)) == 3
+    with OpenAIServer(Answering(model, tokenizer)).running() as server:
+        found = table(ask(server, dataset, tmp_path / "p"))
+    by_row = {(row["study_id"], row["sample_id"]): row for row in rows}
+    prompts = [encoder.prompt(persona(by_row[key]["demographic"]), by_row[key]["stimuli"]) for key in found]
+    without_end = [answer[:-1] for answer in encoder.answers(range(11))]
+    expected = np.exp(ExactAnswers(model, encoder).by_answer(prompts, without_end))
+    expected[:, 1] -= expected[:, 10]
+    resolved = 0
+    for row, wanted in zip(found.values(), expected, strict=True):
+        assert row["unresolved"] < 0.5
+        mine = np.array(row["probabilities"]) * row["answer_mass"]
+        assert np.abs(mine - wanted).sum() <= row["unresolved"] + 2e-3
+        if row["unresolved"] < 0.01:
+            resolved += 1
+            assert mine[10] == pytest.approx(wanted[10], rel=1e-3)
+    assert resolved >= 4
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset whose first outcome is on 0-100."""
+    rows = [row | ({"scale_min": 0, "scale_max": 100} if row["task_num"] == 0 else {}) for row in tiny_rows(people=PEOPLE)]
+    return write_tiny_dataset(tmp_path_factory.mktemp("wide") / "dataset", rows)
+
+
+def test_long_scales_are_drawn(server: OpenAIServer, wide: Path, tmp_path: Path) -> None:
+    path = ask(server, wide, tmp_path / "p", draws=7)
+    for row in table(path).values():
+        assert row["method"] == ("draws" if len(row["support"]) == 101 else "logprobs")
+        if row["method"] == "draws":
+            counts = Counter(int(text) for text in row["raw"] if text.strip().isdigit())
+            assert len(row["raw"]) == 7 and row["unresolved"] is None
+            assert row["answer_mass"] == pytest.approx(counts.total() / 7)
+            for value, share in zip(row["support"], row["probabilities"], strict=True):
+                assert share == pytest.approx(counts[value] / counts.total())
+    usage = read_metadata(path)["usage"]
+    assert usage["rows_by_method"] == {"draws": PEOPLE, "logprobs": PEOPLE} and usage["rows_with_draws_alike"] < PEOPLE
+
+
+def said(*texts: str, **more: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A server that says the same to everyone."""
+    return lambda body: {"choices": [{"message": {"content": text}} for text in texts], **more}
+
+
+def test_one_draw_per_row_is_a_point(dataset: Path, tmp_path: Path) -> None:
+    with OpenAIServer(said("**1**.")).running() as server:
+        path = ask(server, dataset, tmp_path / "p", draws=1, logprobs=False, temperature=0.6, top_p=0.9)
+        assert {(body["temperature"], body["top_p"], body["n"]) for body in server.asked} == {(0.6, 0.9, 1)}
+    assert {(r["prediction"], r["probabilities"], r["parsed"], r["answer_mass"]) for r in table(path).values()} == {(1, None, True, 1.0)}
+
+
+def test_a_server_that_gives_one_choice_at_a_time_and_no_counts(dataset: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    with OpenAIServer(said("I would say 1, thank you")).running() as server:
+        path = ask(server, dataset, tmp_path / "p", draws=3, logprobs=False, price_in=1.0, price_out=1.0, show=lines.append)
+        assert Counter(body["n"] for body in server.asked) == dict.fromkeys((3, 2, 1), 2 * PEOPLE)
+        assert len({body["seed"] for body in server.asked}) == 6 * PEOPLE
+    usage = read_metadata(path)["usage"]
+    assert (usage["requests"], usage["prompt_tokens"], usage["cost"]) == (6 * PEOPLE, None, None)
+    assert usage["rows_with_draws_alike"] == 2 * PEOPLE and any("decode greedily" in line for line in lines)
+    assert any("tokens not counted" in line for line in lines)
+
+
+def test_texts_without_an_answer_are_counted(dataset: Path, tmp_path: Path) -> None:
+    with OpenAIServer(said("I am a model.", "1", "9", "0 or 1")).running() as server:
+        path = ask(server, dataset, tmp_path / "p", draws=4, logprobs=False)
+    assert {row["answer_mass"] for row in table(path).values()} == {0.25, 0.5}  # `0 or 1` begins with an answer of 0-1
+    with OpenAIServer(said("I cannot say.")).running() as server:
+        path = ask(server, dataset, tmp_path / "q", draws=1, logprobs=False)
+    row = next(iter(table(path).values()))
+    assert (row["parsed"], row["support"], row["probabilities"], row["prediction"], row["answer_mass"]) == (False, None, None, None, 0.0)
+    assert row["raw"] == ["I cannot say."] and read_metadata(path)["usage"]["rows_not_parsed"] == 2 * PEOPLE
+
+
+@pytest.mark.parametrize(
+    "given", [None, {"content": None}, {"content": []}, {"content": [{"token": "1", "logprob": 0, "top_logprobs": []}]}]
+)
+def test_empty_logprobs_are_refused_and_not_kept(given: Any, dataset: Path, tmp_path: Path) -> None:
+    empty = lambda body: {"choices": [{"message": {"content": "1"}, "logprobs": given}]}  # noqa: E731
+    with OpenAIServer(empty).running() as server, pytest.raises(EgressError, match="asked for and came back empty") as error:
+        ask(server, dataset, tmp_path / "p")
+    assert "--no-logprobs to draw 10 answers" in str(error.value)
+    assert not (tmp_path / "p").exists() and (tmp_path / "p.parts" / "answers.jsonl").read_text() == ""
+
+
+def test_logprobs_in_another_layout(dataset: Path, tmp_path: Path) -> None:
+    legacy = lambda body: {"choices": [{"message": {"content": "1"}, "logprobs": {"content": [{"tokens": ["1"]}]}}]}  # noqa: E731
+    with OpenAIServer(legacy).running() as server, pytest.raises(EgressError, match="another layout than OpenAI's"):
+        ask(server, dataset, tmp_path / "p")
+
+
+def test_a_model_that_says_nothing(dataset: Path, tmp_path: Path) -> None:
+    silent = lambda body: {"choices": [{"message": {"content": ""}, "logprobs": {"content": []}}]}  # noqa: E731
+    with OpenAIServer(silent).running() as server:
+        found = table(ask(server, dataset, tmp_path / "p"))
+    assert {(row["parsed"], row["answer_mass"], row["unresolved"]) for row in found.values()} == {(False, 0.0, 1.0)}
+
+
+# --- what is sent ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_prompt_is_the_one_of_training(server: OpenAIServer, dataset: Path, tmp_path: Path) -> None:
+    ask(server, dataset, tmp_path / "p")
+    rows = DatasetFolder(dataset).rows(CONFIG, "test").to_pylist()
+    sent = {json.dumps(body["messages"]) for body in server.asked}
+    assert sent == {json.dumps(messages("upstream", row["demographic"], row["stimuli"])) for row in rows}
+    assert {(body["model"], body["top_logprobs"], body["temperature"]) for body in server.asked} == {("tiny", 20, 1.0)}
+
+
+def test_equal_prompts_are_asked_once_for_logprobs_and_each_for_draws(server: OpenAIServer, tmp_path: Path) -> None:
+    rows = [row | {"demographic": tiny_rows()[0]["demographic"]} for row in tiny_rows(people=12)]
+    dataset = write_tiny_dataset(tmp_path / "dataset", rows)
+    found = table(ask(server, dataset, tmp_path / "p"))
+    distinct = {row["stimuli"] for row in rows if row["study_id"] == "unseen"}
+    assert len(found) == 24 and len({json.dumps(body["messages"]) for body in server.asked}) == len(distinct) == 6
+    assert set(server.answered.values()) == {1}
+    assert read_metadata(tmp_path / "p")["usage"]["requests"] == len(server.asked)
+    drawn = table(ask(server, dataset, tmp_path / "q", draws=3, logprobs=False))
+    assert len({tuple(row["raw"]) for row in drawn.values()}) > 6
+
+
+def test_requests_in_flight(answering: Answering, dataset: Path, tmp_path: Path) -> None:
+    with OpenAIServer(said("1"), delay=0.05).running() as server:
+        ask(server, dataset, tmp_path / "p", draws=1, logprobs=False, concurrency=3)
+    assert server.most_at_once == 3
+
+
+def test_tokens_and_cost_are_counted(server: OpenAIServer, dataset: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    path = ask(server, dataset, tmp_path / "p", price_in=2.5, price_out=10.0, show=lines.append)
+    tokens = [answer["usage"] for answer in map(server.answer, server.asked)]  # the server answers equal requests equally
+    sums = [sum(one[name] for one in tokens) for name in ("prompt_tokens", "completion_tokens")]
+    metadata = read_metadata(path)
+    usage = metadata["usage"]
+    assert [usage["prompt_tokens"], usage["completion_tokens"]] == sums and usage["models"] == ["tiny-1"]
+    assert usage["cost"] == pytest.approx((2.5 * sums[0] + 10 * sums[1]) / 1e6)
+    assert usage["rows_not_parsed"] == 0 and 0 <= usage["mean_unresolved"] < 0.01
+    assert lines[0].startswith(f"sending to {server.base_url} (model tiny, no key): 12 rows of {CONFIG}/test (persona and stimulus)")
+    assert f"{sums[0]:,} tokens in, {sums[1]:,} out, cost" in lines[-1]
+    assert metadata["server"] == {
+        "base_url": server.base_url, "logprobs": True, "draws": 10, "shots": 0, "temperature": 1.0, "top_p": 1.0,
+    }  # fmt: skip
+
+
+# --- examples --------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", ["unseen_studies", "unseen_conditions", "unseen_outcomes", "unseen_participants"])
+def test_examples_are_training_rows_only(config: str, dataset: Path, tmp_path: Path) -> None:
+    with OpenAIServer(said("1")).running() as server:
+        ask(server, dataset, tmp_path / "p", config=config, shots=5, draws=1, logprobs=False)
+        first = [json.dumps(body["messages"]) for body in server.asked]
+        server.asked.clear()
+        ask(server, dataset, tmp_path / "q", config=config, shots=5, draws=1, logprobs=False, concurrency=1)
+        assert sorted(first) == sorted(json.dumps(body["messages"]) for body in server.asked)  # the choice is the same every time
+    train, test = (
+        [messages("upstream", r["demographic"], r["stimuli"], r["response"]) for r in DatasetFolder(dataset).rows(config, side).to_pylist()]
+        for side in ("train", "test")
+    )
+    known = {json.dumps(one[1:]) for one in train}
+    held_out = {one[1]["content"] for one in test}
+    assert len(first) == len(test)
+    for sent in map(json.loads, first):
+        assert sent[0] == {"role": "system", "content": SYSTEM_PROMPT} and len(sent) == 1 + 2 * 5 + 1
+        shown = [sent[place : place + 2] for place in range(1, 11, 2)]
+        assert all(json.dumps(pair) in known for pair in shown) and len({json.dumps(pair) for pair in shown}) == 5
+        assert sent[-1]["content"] in held_out and not any(pair[0]["content"] in held_out for pair in shown)
+    by_outcome = {json.dumps(json.loads(one)[1:-1]) for one in first}
+    assert 1 < len(by_outcome) <= 6  # one choice for each (study, outcome)
+
+
+def test_examples_differ_with_the_seed_and_come_from_many_studies(dataset: Path) -> None:
+    from socsci210.predict.openai_examples import Examples
+    from socsci210.prompts import get_template
+
+    folder = DatasetFolder(dataset)
+    predicted = folder.rows(CONFIG, "test", ["study_id", "sample_id"])
+    choices = []
+    for seed in range(4):
+        examples = Examples(folder, CONFIG, get_template("upstream"), shots=2, seed=seed, predicted=predicted)
+        choices.append(examples.rows_shown("unseen", 0))
+        assert {study for study, _ in choices[-1]} == {"first", "second"}
+    assert len(set(map(tuple, choices))) > 1
+
+
+@pytest.mark.parametrize(
+    ("config", "split", "shots", "message"),
+    [
+        ("all", "train", 5, "holds no row out"), (CONFIG, "train", 5, "are training rows"), (CONFIG, "test", 500, "24 training rows .*"),
+        (CONFIG, "test", -1, "--shots -1"),
+    ],
+)  # fmt: skip
+def test_examples_that_cannot_be(
+    config: str, split: str, shots: int, message: str, server: OpenAIServer, dataset: Path, tmp_path: Path
+) -> None:
+    with pytest.raises((DatasetError, EgressError), match=message):
+        ask(server, dataset, tmp_path / "p", config=config, split=split, shots=shots)
+    assert not server.asked and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"allow_send_rows": False}, "12 rows of unseen_studies/test .* would leave this machine"),
+        ({"allow_send_rows": False, "shots": 2}, "and with each 2 training rows with the answers of people would leave"),
+        ({"draws": 0}, "--draws 0"), ({"concurrency": 0}, "--concurrency 0"), ({"price_in": 1.0}, "one price of two"),
+        ({"price_in": -1.0, "price_out": 1.0}, "--price-in -1.0"), ({"api_key_env": "NO_SUCH_KEY_HERE"}, "not set or empty"),
+    ],
+)  # fmt: skip
+def test_runs_that_never_begin(changes: dict[str, Any], message: str, server: OpenAIServer, dataset: Path, tmp_path: Path) -> None:
+    with pytest.raises(EgressError, match=message):
+        ask(server, dataset, tmp_path / "p", **changes)
+    assert not server.asked and not list(tmp_path.iterdir())
+
+
+# --- faults and kills ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def undisturbed(answering: Answering, wide: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[OpenAIServer, bytes]:
+    """The server and the file of a run in which nothing went wrong. Its port is kept, as the address is part of the file."""
+    server = OpenAIServer(answering)
+    with server.running():
+        return server, ask(server, wide, tmp_path_factory.mktemp("whole") / "p", draws=3).read_bytes()
+
+
+def again(undisturbed: tuple[OpenAIServer, bytes], fault: Fault | None = None, **changes: Any) -> OpenAIServer:
+    """A server at the same address."""
+    return OpenAIServer(undisturbed[0].answer, fault, port=undisturbed[0].port, **changes)
+
+
+@pytest.mark.parametrize("fault", ["busy", "broken", "slow", "dropped", "cut", "malformed"])
+def test_faults_lose_no_row_and_change_nothing(fault: str, undisturbed: tuple[OpenAIServer, bytes], wide: Path, tmp_path: Path) -> None:
+    with again(undisturbed, lambda number, body: fault if number in (0, 3, 4, 9) else None).running() as server:
+        path = ask(server, wide, tmp_path / "p", draws=3, timeout=0.8 if fault == "slow" else 5.0)
+    assert path.read_bytes() == undisturbed[1]
+    assert set(server.answered.values()) == {1} and len(server.asked) == len(server.answered) + 4
+
+
+def test_a_run_that_gives_up_keeps_what_was_answered(undisturbed: tuple[OpenAIServer, bytes], wide: Path, tmp_path: Path) -> None:
+    failing = again(undisturbed, lambda number, body: "broken" if number >= 7 else None)
+    with failing.running() as server, pytest.raises(EgressError, match=r"HTTP 500.*\(3 tries\)"):
+        ask(server, wide, tmp_path / "p", draws=3, tries=3)
+    assert len(server.answered) == 7 and not (tmp_path / "p").exists()
+    with again(undisturbed).running() as second:
+        path = ask(second, wide, tmp_path / "p", draws=3, concurrency=1)
+    assert path.read_bytes() == undisturbed[1] and not (tmp_path / "p.parts").exists()
+    assert not server.answered.keys() & second.answered.keys() and set(second.answered.values()) == {1}
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from socsci210.predict import ServerOptions, predict
+url, dataset, out = sys.argv[1:]
+server = ServerOptions(url, allow_send_rows=True, draws=3, concurrency=4, timeout=5.0, first_wait=0.01)
+predict(engine="openai", model="tiny", dataset=Path(dataset), config="unseen_studies", out=Path(out), server=server, shard_rows=5)
+"""
+
+
+@pytest.mark.parametrize("answered", [3, 8])
+def test_kill_9_loses_no_row_and_sends_none_twice(
+    answered: int, undisturbed: tuple[OpenAIServer, bytes], wide: Path, tmp_path: Path
+) -> None:
+    out, journal = tmp_path / "p", tmp_path / "p.parts" / "answers.jsonl"
+    with again(undisturbed, delay=0.1).running() as server:
+        process = subprocess.Popen([sys.executable, "-c", KILLED, server.base_url, str(wide), str(out)], stderr=subprocess.DEVNULL)
+        while not journal.exists() or journal.read_bytes().count(b"\n") < answered:
+            assert process.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        time.sleep(0.3)  # what was in flight is answered to nobody
+    kept = journal.read_bytes().count(b"\n")
+    assert not out.exists() and answered <= kept < len(undisturbed[0].asked)
+    with journal.open("ab") as file:
+        file.write(b'{"request":"torn')  # the worst that a kill may leave
+    with again(undisturbed).running() as second:
+        ask(second, wide, out, draws=3)
+    assert out.read_bytes() == undisturbed[1]
+    assert len(second.asked) == len(undisturbed[0].asked) - kept and set(second.answered.values()) == {1}
+    twice = server.answered.keys() & second.answered.keys()  # answered while or after the process died
+    assert len(twice) <= len(server.answered) - kept <= 4
+
+
+def test_a_damaged_journal_is_refused(undisturbed: tuple[OpenAIServer, bytes], wide: Path, tmp_path: Path) -> None:
+    with again(undisturbed, lambda number, body: "broken" if number >= 4 else None).running() as server, pytest.raises(EgressError):
+        ask(server, wide, tmp_path / "p", draws=3, tries=1, concurrency=1)
+    journal = tmp_path / "p.parts" / "answers.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join([lines[0], '{"request": 1}\n', *lines[1:]]))
+    with again(undisturbed).running() as server, pytest.raises(DatasetError, match=r"answers.jsonl, line 2: not a line of the journal"):
+        ask(server, wide, tmp_path / "p", draws=3)
+    assert not server.asked
+
+
+def test_other_settings_are_another_run(undisturbed: tuple[OpenAIServer, bytes], wide: Path, tmp_path: Path) -> None:
+    (tmp_path / "p").write_bytes(undisturbed[1])
+    with again(undisturbed).running() as server:
+        ask(server, wide, tmp_path / "p", draws=3, concurrency=2, price_in=1.0, price_out=1.0)  # decides no prediction
+        assert (tmp_path / "p").read_bytes() == undisturbed[1]
+        with pytest.raises(DatasetError, match=r"another run \(other server\)"):
+            ask(server, wide, tmp_path / "p", draws=4)
+    assert not server.asked
