@@ -99,9 +99,9 @@ def test_rows_that_cannot_be_enumerated_are_counted(tmp_path: Path) -> None:
     assert metadata["complete"] is True
 
 
-def test_limit_cell_is_a_seeded_choice_and_counted(dataset: Path, tmp_path: Path) -> None:
+def test_per_cell_is_a_seeded_choice_and_counted(dataset: Path, tmp_path: Path) -> None:
     runs = [
-        predictions(dataset, tmp_path / f"{n}.parquet", engine="uniform", config="unseen_studies", limit_cell=3, seed=seed)
+        predictions(dataset, tmp_path / f"{n}.parquet", engine="uniform", config="unseen_studies", per_cell=3, seed=seed)
         for n, seed in enumerate((0, 0, 1))
     ]
     assert runs[0].keys() == runs[1].keys() != runs[2].keys()

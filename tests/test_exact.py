@@ -53,7 +53,7 @@ def brute_force(model: Any, prompts: list[list[int]], answers: list[tuple[int, .
 def test_equals_brute_force(name: str, encoder: PromptEncoder, prompts: list[list[int]]) -> None:
     model = tiny_model(encoder.tokenizer)
     exact = ExactAnswers(model, encoder, batch_size=4)
-    assert exact.tree
+    assert exact.packs
     answers = encoder.answers(SCALES[name])
     some = prompts[:3] if name == "0-100" else prompts
     expected = brute_force(model, some, answers)

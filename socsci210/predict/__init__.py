@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
 from ..prompts import template_hash
-from ..row_texts import COLUMNS, row_scales
 from .openai_options import ServerOptions
-from .shards import PREDICTIONS, Predictor, Progress, read_metadata, run_sharded
+from .processes import processes
+from .selection import Selection, select_arms, select_rows
+from .shards import PREDICTIONS, Processes, Progress, predictions_schema, read_metadata, run_sharded
 
 ENGINES: Final = ("transformers", "openai", "uniform", "train_lookup", "pooled_oracle")
 SHARD_ROWS: Final = 4096
@@ -33,17 +29,21 @@ def predict(
     out: Path,
     model: str | None = None,
     template: str | None = None,
-    batch_size: int = 32,
+    batch_size: int = 64,
     seed: int = 0,
-    limit_cell: int | None = None,
+    per_cell: int | None = None,
+    arms: bool = False,
+    draws: int = 1,
     shard_rows: int | None = None,
     progress: Progress | None = None,
     server: ServerOptions | None = None,
 ) -> Path:
-    """Write `out`, the predictions of every row of a split whose answers can be enumerated, and return it.
+    """Write `out`, the predictions of the rows of a split, and return it.
 
-    A run that was cut off resumes from `<out>.parts/`. Rows on unbounded scales, or with more than 101 possible answers, are left out and
-    counted by reason in the file's metadata (`left_out`).
+    A run that was cut off resumes from `<out>.parts/`. Under `accelerate launch` with several processes each predicts its share of the
+    shards, and the file is the one that a single process writes. Rows on unbounded scales, or with more than 101 possible answers, get
+    drawn answers from engine `transformers` (marked in the column `method`, counted in the metadata under `drawn`); the other engines
+    leave them out, counted by reason (`left_out`).
 
     Args:
         engine: one of `ENGINES`.
@@ -51,9 +51,12 @@ def predict(
         config, split: the rows to predict; `all` has one split, train.
         model: folder or Hub id of a causal language model (engine `transformers`), or the name that the server knows it by (`openai`).
         template: prompt template; default: the one that the model's run record names, else upstream.
-        batch_size: prompts per forward pass.
-        seed: decides which rows `limit_cell` takes.
-        limit_cell: at most so many rows of each (study, condition, outcome, item).
+        batch_size: prompts per forward pass, at most.
+        seed: decides which people `per_cell` takes, and the draws.
+        per_cell: at most so many rows of each (study, condition, outcome, item).
+        arms: instead of the rows, every persona of a study through every condition of each item of the split (`selection.select_arms`);
+            the file's key is then `shards.ARM_KEY`.
+        draws: texts drawn for each row whose answers cannot be enumerated (engine `transformers`).
         shard_rows: rows per shard.
         progress: called with (rows done, rows wanted).
         server: which model server to ask, and how (engine `openai`).
@@ -71,10 +74,19 @@ def predict(
         raise DatasetError(
             f"engine {engine!r} {'needs a' if server is None else 'takes no'} model server", fix="check --engine and --base-url"
         )
+    if (per_cell is not None and per_cell < 1) or draws < 1:
+        raise DatasetError(f"--per-cell {per_cell}, --draws {draws}", expected="1 or more", fix="check --per-cell and --draws")
+    run, device = processes()
+    if server is not None and (arms or run.count > 1):
+        raise DatasetError(f"engine {engine!r} {'with arms' if arms else f'in {run.count} processes'}",
+                           expected="the rows of a split, in one process", fix="use engine transformers, or leave this out")  # fmt: skip
     folder = DatasetFolder(dataset)
     training = _training(model if server is None else None)
     template = template or (training or {}).get("template") or "upstream"
-    rows, left_out = _rows(folder, config, split, limit_cell, seed)
+    if arms:
+        chosen = select_arms(folder, config, split, per_cell=per_cell, seed=seed)
+    else:
+        chosen = select_rows(folder, config, split, per_cell=per_cell, seed=seed, draw=engine == "transformers")
     metadata: dict[str, Any] = {
         "model": model,
         "revision": None,
@@ -85,61 +97,31 @@ def predict(
         "split": split,
         "engine": engine,
         "seed": seed,
-        "limit_cell": limit_cell,
-        "rows_expected": rows.num_rows,
-        "left_out": left_out,
+        "per_cell": per_cell,
+        "rows_expected": chosen.rows.num_rows,
+        "left_out": chosen.left_out,
         "training": training,
     }
+    if arms:
+        metadata["arms"] = True
+    if chosen.drawn:
+        metadata |= {"drawn": chosen.drawn, "draws": draws}
     if model is not None and server is not None:
         from .openai import predict_by_server
 
-        return predict_by_server(server, folder, rows, out=Path(out), metadata=metadata, shard_rows=shard_rows, progress=progress)
-    predictor: Predictor
-    if model is None:
-        from .controls import control_predictor
+        return predict_by_server(server, folder, chosen.rows, out=Path(out), metadata=metadata, shard_rows=shard_rows, progress=progress)
+    if model is not None:
+        return _run_model(
+            model, template, chosen, folder, batch_size=batch_size, draws=draws, run=run, device=device,
+            out=Path(out), metadata=metadata, shard_rows=shard_rows or SHARD_ROWS, progress=progress,
+        )  # fmt: skip
+    from .controls import control_predictor
 
-        predictor = control_predictor(engine, folder, config, rows)
-    else:
-        predictor, metadata["revision"] = _model(model, template, batch_size, rows, folder)
-    size = shard_rows or (SHARD_ROWS if model else CONTROL_SHARD_ROWS)
-    keys = rows.select(["study_id", "sample_id"])
-    return run_sharded(keys, predictor, out=Path(out), metadata=metadata, shard_rows=size, progress=progress)
-
-
-def _rows(folder: DatasetFolder, config: str, split: str, limit_cell: int | None, seed: int) -> tuple[pa.Table, dict[str, int]]:
-    """Rows to predict, and how many are left out, by reason."""
-    split = "train" if config == "all" else split
-    rows = folder.rows(config, split, COLUMNS)
-    if not rows.num_rows:
-        raise DatasetError(f"split {split!r} of config {config!r} has no rows", where=str(folder.path), fix="choose another split")
-    scales, index = row_scales(rows, folder)
-    reasons = [scale.not_enumerated for scale in scales]
-    counts = np.bincount(index, minlength=len(scales))
-    left_out: Counter[str] = Counter()
-    for reason, n in zip(reasons, counts, strict=True):
-        if reason:
-            left_out[reason] += int(n)
-    keep = np.array([reason is None for reason in reasons], dtype=bool)[index]
-    if limit_cell is not None:
-        chosen = _limit(rows, limit_cell, seed)
-        left_out[f"beyond {limit_cell} rows of a cell"] += int((keep & ~chosen).sum())
-        keep &= chosen
-    if not keep.any():
-        raise DatasetError(f"none of {rows.num_rows} rows can be enumerated: {dict(left_out)}", where=str(folder.path))
-    return rows.filter(pa.array(keep)), {reason: n for reason, n in left_out.items() if n}
-
-
-def _limit(rows: pa.Table, limit: int, seed: int) -> npt.NDArray[np.bool_]:
-    """A random choice of at most `limit` rows of every (study, condition, outcome, item)."""
-    study = rows.column("study_id").cast(pa.string()).combine_chunks().dictionary_encode().indices.to_numpy()
-    keys = np.stack([study, *(rows.column(name).to_numpy() for name in ("condition_num", "task_num", "item_num"))], axis=1)
-    cell = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
-    order = np.lexsort((np.random.default_rng(seed).random(len(cell)), cell))
-    ranked = cell[order]
-    first = np.searchsorted(ranked, ranked)
-    chosen = np.zeros(len(cell), dtype=bool)
-    chosen[order[np.arange(len(cell)) - first < limit]] = True
-    return chosen
+    keys = chosen.keys
+    return run_sharded(
+        keys, control_predictor(engine, folder, config, chosen.rows, keys), out=Path(out), metadata=metadata, progress=progress,
+        shard_rows=shard_rows or CONTROL_SHARD_ROWS, schema=predictions_schema(keys.schema), processes=run,
+    )  # fmt: skip
 
 
 def _training(model: str | None) -> dict[str, Any] | None:
@@ -155,14 +137,23 @@ def _training(model: str | None) -> dict[str, Any] | None:
     }
 
 
-def _model(model: str, template: str, batch_size: int, rows: pa.Table, folder: DatasetFolder) -> tuple[Predictor, str]:
+def _run_model(
+    model: str, template: str, chosen: Selection, folder: DatasetFolder, *, batch_size: int, draws: int, run: Processes, device: str | None,
+    out: Path, metadata: dict[str, Any], shard_rows: int, progress: Progress | None,
+) -> Path:  # fmt: skip
     from ..language_model import load_model
     from ..prompts import PromptEncoder
     from ..row_texts import row_texts
+    from .draws import Draws
     from .exact import ExactAnswers
-    from .transformer import model_predictor, revision
+    from .transformer import ModelPredictor, prompt_order, revision
 
-    loaded, tokenizer = load_model(model)
-    encoder = PromptEncoder(tokenizer, template)
+    loaded, tokenizer = load_model(model, device)
+    encoder, texts = PromptEncoder(tokenizer, template), row_texts(chosen.rows, folder)
+    sampler = Draws(loaded, encoder, seed=metadata["seed"], batch_size=batch_size)
     exact = ExactAnswers(loaded, encoder, batch_size=batch_size)
-    return model_predictor(exact, encoder, rows, row_texts(rows, folder)), revision(model, loaded)
+    predictor = ModelPredictor(exact, sampler, draws=draws, keys=chosen.keys, texts=texts, drawn=chosen.is_drawn)
+    return run_sharded(
+        chosen.keys, predictor, out=out, metadata=metadata | {"revision": revision(model, loaded)}, shard_rows=shard_rows,
+        progress=progress, schema=predictor.schema, order=prompt_order(texts, encoder), processes=run,
+    )  # fmt: skip

@@ -76,8 +76,10 @@ def pooled_oracle(everyone: HumanCounts, cell: Cell, scale: ScaleKey) -> Distrib
     return _first(scale, ({value: n - own.get(value, 0) for value, n in pool.items()} for pool in pools))
 
 
-def control_predictor(engine: str, dataset: DatasetFolder, config: str, rows: pa.Table) -> Callable[[npt.NDArray[np.int64]], pa.Table]:
-    """A function that gives the predictions of some rows, by index into `rows`.
+def control_predictor(
+    engine: str, dataset: DatasetFolder, config: str, rows: pa.Table, keys: pa.Table
+) -> Callable[[npt.NDArray[np.int64]], pa.Table]:
+    """A function that gives the predictions of some rows, by index into `rows`, under their `keys`.
 
     train_lookup reads the train split of `config` only; pooled_oracle reads every row of the dataset.
     """
@@ -97,16 +99,10 @@ def control_predictor(engine: str, dataset: DatasetFolder, config: str, rows: pa
     found = pa.array([distribution((study, c, t), scales[scale]) for study, c, t, scale in cells], pa.list_(pa.float64()))
 
     def predict_rows(indices: npt.NDArray[np.int64]) -> pa.Table:
-        take, which = pa.array(indices), pa.array(cell_index[indices])
-        return pa.table(
-            {
-                "study_id": rows.column("study_id").take(take).cast(pa.string()),
-                "sample_id": rows.column("sample_id").take(take),
-                "support": supports.take(which),
-                "probabilities": found.take(which),
-                "answer_mass": np.ones(len(indices)),
-            }
-        )
+        which = pa.array(cell_index[indices])
+        found_here = {"support": supports.take(which), "probabilities": found.take(which), "answer_mass": pa.array(np.ones(len(indices)))}
+        key = keys.take(pa.array(indices))
+        return pa.table([*key.columns, *found_here.values()], [*key.column_names, *found_here])
 
     return predict_rows
 

@@ -2,6 +2,9 @@
 
 `<out>.parts/` holds `run.json` (what is being predicted) and one parquet file per shard; a shard appears whole or not at all. The final
 file is written beside them and renamed into place, and only then do the shards go. So a file called `<out>` is always complete.
+
+Which rows a shard holds follows from the run alone, not from what was done before or by whom. So a resumed file, and one that several
+processes made together, equal the one of a single uninterrupted process.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,10 +34,38 @@ PREDICTIONS: Final = pa.schema(
         ("answer_mass", pa.float64()),
     ]
 )
+DRAWN: Final = pa.schema([("prediction", pa.int64()), ("method", pa.string()), ("parsed", pa.bool_()), ("raw", pa.list_(pa.string()))])
+"""More columns of a file with answers that were drawn. `method` is exact or draws; `raw` the texts drawn; `parsed` whether any of them is
+an answer (where none is, support and probabilities are null); `prediction` the first draw that is one."""
+ARM_KEY: Final = ("study_id", "participant", "condition_num", "task_num", "item_num")
 Predictor = Callable[[npt.NDArray[np.int64]], pa.Table]
 Progress = Callable[[int, int], None]
 CLOSING: Final = "usage"
 """Metadata key of what is known only when a run is over (tokens, cost); runs that differ in it alone are the same run."""
+
+
+def predictions_schema(keys: pa.Schema, *, drawn: bool = False) -> pa.Schema:
+    """Columns of a predictions file whose rows have these keys."""
+    found = [PREDICTIONS.field(name) for name in ("support", "probabilities", "answer_mass")]
+    key = [(field.name, pa.string() if field.name == "study_id" else pa.int64()) for field in keys]
+    return pa.schema([*key, *found, *(DRAWN if drawn else ())])
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes that make one file together, as one of them sees it.
+
+    Attributes:
+        rank, count: this one, and how many there are.
+        wait: returns when all of them have called it.
+    """
+
+    rank: int = 0
+    count: int = 1
+    wait: Callable[[], None] = lambda: None
+
+
+ALONE: Final = Processes()
 
 
 def run_sharded(
@@ -46,39 +78,53 @@ def run_sharded(
     progress: Progress | None = None,
     schema: pa.Schema = PREDICTIONS,
     closing: Callable[[pa.Table], dict[str, Any]] | None = None,
+    order: npt.NDArray[np.int64] | None = None,
+    processes: Processes = ALONE,
 ) -> Path:
     """Predict all rows of `keys` shard by shard, then write `out`.
 
     Args:
-        keys: (study_id, sample_id) of every row wanted, each once.
+        keys: the key of every row wanted, each once: (study_id, sample_id), or other columns that together name a row.
         predict_rows: gives the predictions (columns `schema`) of the rows at some indices of `keys`, in that order.
         out: the final file.
         metadata: what is being predicted; a run resumes only under equal metadata.
         shard_rows: rows per shard: what a kill may cost.
-        progress: called with (rows done, rows wanted).
+        progress: called with (rows done, rows wanted), in the first process.
         schema: columns of the file.
         closing: from the whole table, what the metadata tells under `CLOSING`.
+        order: the order in which rows are predicted, where it matters for speed; the file keeps the order of `keys`.
+        processes: who else works on this file. Each takes every `count`-th shard; the first one writes the file.
 
     Raises:
         DatasetError: `out` or its shards belong to another run, or a row appears twice.
     """
-    if out.exists():
+    there = out.exists()
+    processes.wait()  # nobody may finish the file before all have looked
+    if there:
         return _already_there(out, metadata)
     parts = parts_folder(out)
-    _open_parts(parts, metadata)
     wanted = _key_list(keys)
     if len(set(wanted)) != len(wanted):
-        raise DatasetError("a row appears twice", where=str(out), expected="(study_id, sample_id) once each", fix="build the dataset again")
-    done = _done(parts)
-    left = np.array([row for row, key in enumerate(wanted) if key not in done], dtype=np.int64)
-    number = len(list(parts.glob("part-*.parquet")))
-    for start in range(0, len(left), shard_rows):
-        table = predict_rows(left[start : start + shard_rows]).cast(schema)
-        _write_atomic(table, parts / f"part-{number:06d}.parquet")
-        number += 1
-        if progress:
-            progress(len(wanted) - len(left) + start + table.num_rows, len(wanted))
-    return _finish(parts, wanted, out, metadata, schema, closing)
+        raise DatasetError(
+            "a row appears twice", where=str(out), expected=f"({', '.join(keys.column_names)}) once each", fix="build the dataset again"
+        )
+    if processes.rank == 0:
+        _open_parts(parts, metadata | {"shard_rows": shard_rows})
+    processes.wait()
+    order = np.arange(len(wanted)) if order is None else order
+    shards = {start // shard_rows: order[start : start + shard_rows] for start in range(0, len(wanted), shard_rows)}
+    for number, indices in shards.items():
+        path = parts / f"part-{number:06d}.parquet"
+        if number % processes.count != processes.rank or path.exists():
+            continue
+        _write_atomic(predict_rows(indices).cast(schema), path)
+        if progress and processes.rank == 0:
+            progress(sum(len(some) for n, some in shards.items() if (parts / f"part-{n:06d}.parquet").exists()), len(wanted))
+    processes.wait()
+    if processes.rank == 0:
+        _finish(parts, wanted, out, metadata, schema, closing, keys.column_names)
+    processes.wait()
+    return out
 
 
 def parts_folder(out: Path) -> Path:
@@ -130,28 +176,22 @@ def _open_parts(parts: Path, metadata: dict[str, Any]) -> None:
         stale.unlink()
 
 
-def _key_list(table: pa.Table) -> list[tuple[str, int]]:
-    return list(zip(table.column("study_id").to_pylist(), table.column("sample_id").to_pylist(), strict=True))
-
-
-def _done(parts: Path) -> set[tuple[str, int]]:
-    done: set[tuple[str, int]] = set()
-    for path in sorted(parts.glob("part-*.parquet")):
-        done.update(_key_list(pq.read_table(path, columns=["study_id", "sample_id"])))
-    return done
+def _key_list(table: pa.Table) -> list[tuple[Any, ...]]:
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def _finish(
     parts: Path,
-    wanted: list[tuple[str, int]],
+    wanted: list[tuple[Any, ...]],
     out: Path,
     metadata: dict[str, Any],
     schema: pa.Schema,
     closing: Callable[[pa.Table], dict[str, Any]] | None,
-) -> Path:
+    key: list[str],
+) -> None:
     files = sorted(parts.glob("part-*.parquet"))
     table = pa.concat_tables([schema.empty_table(), *(pq.read_table(path, schema=schema) for path in files)])
-    place = {key: row for row, key in enumerate(_key_list(table))}
+    place = {key: row for row, key in enumerate(_key_list(table.select(key)))}
     if len(place) != table.num_rows or set(place) != set(wanted):
         raise DatasetError(
             f"{table.num_rows} rows for {len(wanted)} wanted ones", where=str(parts), fix="delete these shards and predict again"
@@ -161,7 +201,6 @@ def _finish(
     table = table.replace_schema_metadata({METADATA_KEY: json.dumps(final, sort_keys=True).encode()})
     _write_atomic(table, out)
     shutil.rmtree(parts)
-    return out
 
 
 def _write_atomic(table: pa.Table, path: Path) -> None:
