@@ -410,3 +410,67 @@ def test_other_settings_are_another_run(undisturbed: tuple[OpenAIServer, bytes],
         with pytest.raises(DatasetError, match=r"another run \(other server\)"):
             ask(server, wide, tmp_path / "p", draws=4)
     assert not server.asked
+
+
+# --- another server --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def transformers_serve(model: Any, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """`transformers serve` with the tiny model, without network: (base URL, name of the model)."""
+    import socket
+    import urllib.request
+
+    folder = tmp_path_factory.mktemp("serve")
+    model.generation_config.do_sample = True  # else it decodes greedily, whatever temperature a request names
+    model.save_pretrained(folder / "model")
+    model.generation_config.do_sample = False
+    tokenizer.save_pretrained(folder / "model")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "transformers.cli.transformers",
+        "serve",
+        str(folder / "model"),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    alone = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, "--device", "cpu"], env=os.environ | alone, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 90
+        while True:
+            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/v1", str(folder / "model")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_transformers_serve_generates(transformers_serve: tuple[str, str], dataset: Path, tmp_path: Path) -> None:
+    """It gives one choice per request and no logprobs: draws are gathered one by one, and logprobs are refused."""
+    base_url, name = transformers_serve
+    given = ServerOptions(base_url, allow_send_rows=True, draws=4, logprobs=False, concurrency=2, show=lambda line: None)
+    run = {"engine": "openai", "model": name, "dataset": dataset, "config": CONFIG}
+    path = predict(out=tmp_path / "p", server=given, **run)
+    found, usage = table(path), read_metadata(path)["usage"]
+    assert len(found) == 2 * PEOPLE and usage["requests"] == 4 * len(found)
+    assert usage["rows_with_draws_alike"] < len(found)
+    for row in found.values():
+        assert len(row["raw"]) == 4
+        on_scale = [int(text) for text in row["raw"] if text.strip().isdigit() and int(text) in row["support"]] if row["parsed"] else []
+        assert row["answer_mass"] == pytest.approx(len(on_scale) / 4)
+    assert sum(row["answer_mass"] for row in found.values()) > 2
+    with pytest.raises(EgressError, match="asked for and came back empty"):
+        predict(out=tmp_path / "q", server=ServerOptions(base_url, allow_send_rows=True, show=lambda line: None), **run)

@@ -177,7 +177,7 @@ class _Run:
         answers: dict[int, _Answer] = {}
         with ThreadPoolExecutor(self._options.concurrency) as pool:
             asked = {pool.submit(self._answer, same[0]): same for same in places.values()}
-            _all_or_none(asked)
+            _all_or_none(list(asked))
             for future, same in asked.items():
                 answers.update(dict.fromkeys(same, future.result()))
         self.journal.sync()
@@ -283,10 +283,10 @@ class _Run:
         return f"{totals.requests:,} requests answered, {tokens}{price}, {self._egress.retries} retries in this run"
 
     def _cost(self, totals: Totals) -> float | None:
-        prices = self._options.price_in, self._options.price_out
-        if None in (*prices, totals.prompt_tokens, totals.completion_tokens):
+        price_in, price_out = self._options.price_in, self._options.price_out
+        if price_in is None or price_out is None or totals.prompt_tokens is None or totals.completion_tokens is None:
             return None
-        return sum(price * n for price, n in zip(prices, totals[1:3], strict=True)) / MILLION
+        return (price_in * totals.prompt_tokens + price_out * totals.completion_tokens) / MILLION
 
     def closing(self, table: pa.Table) -> dict[str, Any]:
         """What the whole run came to: requests, tokens, cost, and how its rows were answered."""
@@ -310,7 +310,7 @@ class _Run:
         }
 
 
-def _all_or_none(asked: dict[Future[_Answer], Sequence[int]]) -> None:
+def _all_or_none(asked: Sequence[Future[_Answer]]) -> None:
     """Wait for all; after a failure (or an interrupt) take back what has not begun. What is in flight ends, and is in the journal."""
     try:
         done, _ = wait(asked, return_when=FIRST_EXCEPTION)
