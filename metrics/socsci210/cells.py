@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .codes import distinct
-from .distances import best_constant, decode, expected_distance, expected_draw_distance, noise_floor_draws, total_variation, wasserstein
+from .distances import best_constant, decode, expected_distance, expected_draw_distance, total_variation, wasserstein
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -132,9 +132,14 @@ def predicted(cells: Cells, code: Ints, answers: Answers, weight: Floats | None 
         answers: their distributions or points.
         weight: of each predicted row.
     """
-    row = np.repeat(np.arange(len(code)), answers.sizes)
-    mass = answers.probability if weight is None else answers.probability * weight[row]
-    return _gather(cells, code[row], answers.value, mass)
+    parts = [_gather(cells, code[:0], np.zeros(0), np.zeros(0))]
+    on_grid = len(parts[0].code)  # every part begins with the same places
+    for some in answers.slices():
+        row, value, mass = answers.part(some)
+        parts.append(_gather(cells, code[some][row], value, mass if weight is None else mass * weight[some][row]))
+        parts[0].mass[:] += parts[-1].mass[:on_grid]
+    rest = [Mass(*(column[on_grid:] for column in part)) for part in parts[1:]]
+    return Mass(*(np.concatenate([parts[0][i], *(part[i] for part in rest)]) for i in range(3)))
 
 
 def uniform(cells: Cells, low: Floats, high: Floats) -> Mass:
@@ -231,11 +236,6 @@ def floor_of_draws(ruler: Ruler, human: Mass, per_person: int = 1) -> Floats:
     return expected_draw_distance(*_places(ruler, human), ruler.n, len(ruler.low), per_person=per_person)
 
 
-def floor_draws(ruler: Ruler, human: Mass, *, draws: int, seed: int) -> Floats:
-    """Noise floor of each group for predictions that are draws."""
-    return noise_floor_draws(*_places(ruler, human), ruler.n, len(ruler.low), draws=draws, seed=seed)
-
-
 def mean_by(group: Ints, value: Floats, n_groups: int) -> Floats:
     """Mean of the values that are not nan in each group; nan where there is none."""
     known = np.isfinite(value)
@@ -261,14 +261,16 @@ def means(answers: Answers) -> Floats:
 
 def medians(answers: Answers) -> Floats:
     """Median of each row's distribution: the lowest value with at least half of the mass at or below it."""
-    if len(answers.start) < 2:
-        return np.zeros(0)
-    total = np.cumsum(answers.probability)
-    before = (total - answers.probability)[answers.start[:-1]]
-    running = total - np.repeat(before, answers.sizes)
-    half = np.repeat(np.add.reduceat(answers.probability, answers.start[:-1]) / 2, answers.sizes)
-    reached = np.flatnonzero(running >= half - 1e-9)
-    return answers.value[reached[np.searchsorted(reached, answers.start[:-1])]]
+    out = np.zeros(len(answers.start) - 1)
+    for some in answers.slices():  # also keeps the running total short, and with it its rounding error
+        start = answers.start[some.start : some.stop + 1] - answers.start[some.start]
+        _, value, probability = answers.part(some)
+        running = np.cumsum(probability)
+        before = running[start[1:] - 1] - np.add.reduceat(probability, start[:-1])
+        half = before + np.add.reduceat(probability, start[:-1]) / 2
+        reached = np.flatnonzero(running >= np.repeat(half, np.diff(start)) - 1e-9)
+        out[some] = value[reached[np.searchsorted(reached, start[:-1])]]
+    return out
 
 
 def _gather(cells: Cells, code: Ints, value: Floats, mass: Floats) -> Mass:

@@ -161,35 +161,6 @@ def expected_draw_distance(
     return _expectation(cell, position, mass, n, n_cells, lambda size, below: _draw_deviation(size, below, per_person))
 
 
-def noise_floor_draws(
-    cell: ArrayLike, position: ArrayLike, mass: ArrayLike, n: ArrayLike, n_cells: int, *, draws: int = 200, seed: int = 0
-) -> Floats:
-    """Noise floor of predictions that are draws: E[W1] between n draws and n people, all from the same distribution, by resampling.
-
-    Args:
-        cell, position, mass, n, n_cells: as in `expected_distance`.
-        draws: resamples per cell.
-        seed: of the resampling.
-
-    Returns:
-        One mean per cell; nan where a cell has no mass or no people.
-    """
-    rng = np.random.default_rng(seed)
-    code, place, order = _ordered(cell, position)
-    share = _shares(code, np.asarray(mass, np.float64)[order], n_cells)
-    starts = np.searchsorted(code, np.arange(n_cells + 1))
-    out = np.full(n_cells, np.nan)
-    for index, size in enumerate(np.asarray(n, np.int64)):
-        part = slice(starts[index], starts[index + 1])
-        total = float(share[part].sum())
-        if size < 1 or total <= 0:
-            continue
-        chances = share[part] / total
-        counts = rng.multinomial(size, chances, draws) - rng.multinomial(size, chances, draws)
-        out[index] = (np.abs(np.cumsum(counts, axis=1))[:, :-1] * np.diff(place[part])).sum() / (draws * size)
-    return out
-
-
 def decode(probabilities: Floats, temperature: float = 0.6, top_p: float = 0.9) -> Floats:
     """The distribution from which an answer is drawn at a temperature with nucleus sampling: convention `published`.
 
