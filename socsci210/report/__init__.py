@@ -1,7 +1,9 @@
-"""The report: one page that holds everything it shows, and loads nothing from anywhere."""
+"""The report: one page that holds everything it shows, and loads nothing from anywhere; and its figures as files."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,21 +11,51 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..errors import DatasetError
 from ..results import Results
-from .charts import bars, ruler
+from .drawing import SHAPES, figure_style
+from .export import Exported, write_drawings
 from .view import page_of
-from .words import WORDS, interval, number, percent, signed
+from .words import METHODS, REFERENCE, SCALE_SOURCES, WORDS, interval, number, percent, signed
+
+__all__ = ["Exported", "figures", "report"]
 
 
 def report(results: Sequence[Path], out: Path) -> Path:
     """Write the page for one or several results files of one dataset, whole or not at all, and return its path.
 
     Args:
-        results: files that `score` wrote; their runs appear in this order.
+        results: files that `score` wrote; runs of one split stand together, the nearest to people first.
         out: the page.
 
     Raises:
         DatasetError: no file, one that does not read, or files of different datasets.
     """
+    page = page_of(_read(results))
+    environment = _environment()
+    script = environment.get_template("report.js.jinja").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    text = environment.get_template("report.html.jinja").render(page=page, script=script, digest=digest, figure_style=figure_style())
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(out.name + ".tmp")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(out)
+    return out
+
+
+def figures(results: Sequence[Path], folder: Path) -> Exported:
+    """Write every figure of the page as SVG, and as PNG where vl-convert is installed, and say what was written.
+
+    Args:
+        results: files that `score` wrote.
+        folder: made where it is missing; files of the same names are replaced.
+
+    Raises:
+        DatasetError: no file, one that does not read, or files of different datasets.
+    """
+    return write_drawings(page_of(_read(results)).drawings, folder)
+
+
+def _read(results: Sequence[Path]) -> list[Results]:
     if not results:
         raise DatasetError("no results file given", fix="name at least one results.json")
     found = [Results.read_json(path) for path in results]
@@ -35,13 +67,7 @@ def report(results: Sequence[Path], out: Path) -> Path:
             expected="results of one dataset: other scores do not compare",
             fix="write one report for each dataset",
         )
-    text = _environment().get_template("report.html.jinja").render(page=page_of(found), words=WORDS)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(out.name + ".tmp")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(out)
-    return out
+    return found
 
 
 def _environment() -> Environment:
@@ -49,6 +75,6 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("socsci210"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(bars=bars, ruler=ruler)
+    environment.globals.update(words=WORDS, methods=METHODS, reference=REFERENCE, shapes=SHAPES, scale_sources=SCALE_SOURCES)
     environment.filters.update(number=number, percent=percent, signed=signed, interval=interval)
     return environment

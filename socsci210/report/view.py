@@ -1,164 +1,193 @@
-"""What the page says: results turned into headings, sentences and rows. No markup here."""
+"""What the page says: results turned into headings, sentences, rows and figures. No markup here."""
 
 from __future__ import annotations
 
-import shlex
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
-from ..results import Results, Run, Score, StudyScore
-from .charts import Mark
-from .words import HELD_OUT, SCALE_SOURCES, WORDS, number, percent
+from ..results import CellExample, Contrast, Dataset, GroupScore, Results, Run, StudyScore
+from . import figures
+from .commands import commands
+from .drawing import Drawing
+from .verdicts import Verdict, contaminated, stamp, verdicts
+from .words import HELD_OUT, WORDS
 
-MANY: Final = 3  # more models than this are counted, not named, in the lead
+NAMED: Final = 3  # more models than this are counted, not named, in the lead
+CONTRASTS: Final = 200  # treatment effects that the table of a run lists
+KINDS: Final = ("topic", "scale_length")
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One sentence about a run. `tone` is good, bad or plain."""
+class Block:
+    """One run: its names, verdicts, tables and figures. `place` is its rank among the runs of the same split, from 1."""
 
-    tone: str
-    text: str
+    id: str
+    run: Run
+    name: str
+    model: str
+    place: int
+    held_out: str
+    simulated: str
+    contaminated: str
+    verdicts: list[Verdict]
+    left_out: str
+    studies: list[StudyScore]
+    study_figure: Drawing | None
+    groups: dict[str, list[GroupScore]]
+    group_figures: list[Drawing]
+    parity_figures: list[Drawing]
+    effect_figures: list[Drawing]
+    contrasts: list[Contrast]
+    calibration_figures: list[Drawing]
+    cells: list[tuple[CellExample, Drawing]]
+    commands: list[str]
+
+    @property
+    def answers(self) -> list[int]:
+        """How many answers the scales of the cells have."""
+        return sorted({len(one.support) for one, _ in self.cells})
+
+    @property
+    def drawings(self) -> Iterator[Drawing]:
+        """Every figure of the run, in the order of the page."""
+        yield from (drawing for _, drawing in self.cells)
+        yield from (*self.effect_figures, *self.calibration_figures, *self.parity_figures, *self.group_figures)
+        if self.study_figure is not None:
+            yield self.study_figure
 
 
-def page_of(results: Sequence[Results]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Board:
+    """The runs of one split, nearest to people first."""
+
+    name: str
+    held_out: str
+    blocks: list[Block]
+    figures: list[Drawing]
+
+
+@dataclass(frozen=True)
+class Page:
     """Everything the template shows."""
-    first = results[0]
-    runs = [run for one in results for run in one.runs]
-    studies = {study: title for one in results for study, title in one.dataset.studies.items()}
-    sources = {study: url for one in results for study, url in one.dataset.sources.items() if url.startswith(("https://", "http://"))}
-    simulated = max((one.dataset.n_simulated for one in results), default=0)
-    models = list(dict.fromkeys(map(_short_name, runs)))
-    sides = Counter((run.config, run.split) for run in runs)
-    end = 1.05 * max([max(run.stated.chance, run.stated.W.point) for run in runs if run.stated], default=1.0)
-    return {
-        "models": ", ".join(models) if len(models) <= MANY else f"{len(models)} models",
-        "blocks": [_block(i, run, sides[run.config, run.split] > 1) for i, run in enumerate(runs)],
-        "conventions": [
+
+    models: str
+    boards: list[Board]
+    studies: dict[str, str]
+    sources: dict[str, str]
+    simulated: int
+    all_simulated: bool
+    fingerprint: str
+    about: Results
+    conventions: tuple[tuple[str, str], ...] = field(
+        default=(
             ("stated", "Positions on the scale as the question states it. The primary convention."),
             (
                 "published",
                 "Each cell on the range that people used, predictions read at temperature 0.6 and top_p 0.9: the only figures to "
                 "stand beside published ones. Never compare across the two tables.",
             ),
-        ],
-        "end": end,
-        "ticks": _ticks(end),
-        "study_marks": study_marks,
-        "study_end": 1.05 * max([max(study.W, study.chance) for run in runs if run.stated for study in run.stated.per_study], default=1.0),
-        "studies": studies,
-        "sources": sources,
-        "simulated": simulated,
-        "all_simulated": all(one.dataset.n_simulated == one.dataset.n_studies for one in results),
-        "fingerprint": first.dataset.fingerprint,
-        "results": results,
-        "commands": [_commands(run) for run in runs],
-        "scale_sources": SCALE_SOURCES,
-        "about": first,
-    }
+        )
+    )
+
+    @property
+    def blocks(self) -> list[Block]:
+        """All runs in the order of the page."""
+        return [block for board in self.boards for block in board.blocks]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether any run has more than distances."""
+        return any(block.run.effects or block.run.individual or block.run.calibration for block in self.blocks)
+
+    @property
+    def drawings(self) -> Iterator[Drawing]:
+        """Every figure of the page."""
+        for board in self.boards:
+            yield from board.figures
+            for block in board.blocks:
+                yield from block.drawings
 
 
-def _short_name(run: Run) -> str:
+def page_of(results: Sequence[Results]) -> Page:
+    """What a page of one or several results files of one dataset shows."""
+    runs = [(run, one.dataset) for one in results for run in one.runs]
+    sides: dict[tuple[str, str], list[tuple[Run, Dataset]]] = {}
+    for run, dataset in runs:
+        sides.setdefault((run.config, run.split), []).append((run, dataset))
+    studies = {study: title for one in results for study, title in one.dataset.studies.items()}
+    models = list(dict.fromkeys(short_name(run) for run, _ in runs))
+    counter = iter(range(len(runs)))
+    titles = _distinct(studies)
+    return Page(
+        models=", ".join(models) if len(models) <= NAMED else f"{len(models)} models",
+        boards=[_board(some, counter, titles) for some in sides.values()],
+        studies=studies,
+        sources={study: url for one in results for study, url in one.dataset.sources.items() if url.startswith(("https://", "http://"))},
+        simulated=max((one.dataset.n_simulated for one in results), default=0),
+        all_simulated=all(one.dataset.n_simulated == one.dataset.n_studies for one in results),
+        fingerprint=results[0].dataset.fingerprint,
+        about=results[0],
+    )
+
+
+def short_name(run: Run) -> str:
     """What a heading calls a model: the last part of its folder or Hub id (the whole is told under what was run)."""
-    return PurePosixPath(run.model).name if run.model else run.engine
+    return PurePosixPath(run.model).name or run.model if run.model else run.engine
 
 
-def _block(index: int, run: Run, several: bool) -> dict[str, Any]:
-    """One run: its names, its marks and its verdicts."""
-    name = WORDS.get(run.config, run.config)
-    side = "" if run.split == "test" else f", {run.split}"
-    return {
-        "id": f"run-{index}",
-        "run": run,
-        "name": f"{name}{side} · {_short_name(run)}" if several else f"{name}{side}",
-        "held_out": HELD_OUT.get(run.config, run.config),
-        "marks": _marks(run.stated) if run.stated else [],
-        "verdicts": _verdicts(run),
-        "left_out": "; ".join(f"{n:,} {reason}" for reason, n in run.coverage.left_out.items()),
-        "worst_first": sorted(run.stated.per_study, key=lambda study: -study.W) if run.stated else [],
-    }
+def _distinct(titles: dict[str, str]) -> dict[str, str]:
+    """Titles for the rows of a figure, led by the id so that two studies of one title stay apart when they are cut."""
+    return {study: f"{study} · {title}" for study, title in titles.items()}
 
 
-def _marks(score: Score) -> list[Mark]:
-    low, high = score.W.interval or (None, None)
-    found = [Mark("floor", "noise floor", score.noise_floor), Mark("chance", "chance", score.chance)]
-    if score.pooled_oracle is not None:
-        found.append(Mark("oracle", "pooled_oracle", score.pooled_oracle))
-    if score.train_lookup is not None:
-        found.append(Mark("lookup", "train_lookup", score.train_lookup))
-    return [*found, Mark("model", "model", score.W.point, low, high)]
+def _board(runs: Sequence[tuple[Run, Dataset]], counter: Iterator[int], titles: dict[str, str]) -> Board:
+    ranked = sorted(runs, key=lambda pair: pair[0].stated.W.point if pair[0].stated else float("inf"))
+    first = ranked[0][0]
+    where = WORDS.get(first.config, first.config) + ("" if first.split == "test" else f", {first.split}")
+    blocks = [_block(next(counter), i + 1, run, dataset, where, titles, several=len(ranked) > 1) for i, (run, dataset) in enumerate(ranked)]
+    said = list(dict.fromkeys(block.simulated for block in blocks if block.simulated))
+    said += [f"{short_name(run)[:18]}: {words[0].lower()}{words[1:]}" for run, _ in ranked for words in stamp(run.contamination)]
+    name = "leaderboard-" + "-".join([first.config, first.split]).replace("_", "-")
+    drawn = figures.leaderboard(name, where, [(block.model, block.run) for block in blocks], said)
+    return Board(where, HELD_OUT.get(first.config, first.config), blocks, drawn)
 
 
-def study_marks(study: StudyScore) -> list[Mark]:
-    """The same marks for one study."""
-    found = [Mark("floor", "noise floor", study.noise_floor), Mark("chance", "chance", study.chance)]
-    found += [Mark("lookup", "train_lookup", study.train_lookup)] if study.train_lookup is not None else []
-    return [*found, Mark("model", "model", study.W)]
+def _block(index: int, place: int, run: Run, dataset: Dataset, where: str, titles: dict[str, str], *, several: bool) -> Block:
+    name = f"run-{index}"
+    simulated = simulated_words(dataset)
+    said = [*([simulated] if simulated else []), *stamp(run.contamination)]
+    groups = {kind: figures.group_rows(run.groups, kind) for kind in KINDS}
+    effects = run.effects
+    return Block(
+        id=name,
+        run=run,
+        name=f"{where} · {short_name(run)}" if several else where,
+        model=short_name(run),
+        place=place,
+        held_out=HELD_OUT.get(run.config, run.config),
+        simulated=simulated,
+        contaminated=contaminated(run.contamination) if run.contamination and run.contamination.overlap_rows else "",
+        verdicts=verdicts(run),
+        left_out="; ".join(f"{n:,} {reason}" for reason, n in run.coverage.left_out.items()),
+        studies=figures.farthest(run.stated) if run.stated else [],
+        study_figure=figures.by_study(name, run.stated, titles, said) if run.stated and run.stated.per_study else None,
+        groups={kind: some for kind, some in groups.items() if some},
+        group_figures=[figures.by_group(name, kind, groups[kind], said) for kind in KINDS if groups[kind]],
+        parity_figures=figures.parity(name, run, said),
+        effect_figures=figures.effects(name, run, said),
+        contrasts=figures.contrast_rows(effects.contrasts)[:CONTRASTS] if effects else [],
+        calibration_figures=figures.calibration(name, run, said),
+        cells=[(one, figures.cell(name, one, stamp(run.contamination))) for one in run.examples],
+        commands=commands(run),
+    )
 
 
-def _ticks(end: float) -> list[float]:
-    """Round places from 0 up to the end of a ruler, five or so."""
-    step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if end / step <= 6 or step == 0.5)
-    return [round(i * step, 2) for i in range(int(end / step) + 1)]
-
-
-def _verdicts(run: Run) -> list[Verdict]:
-    score = run.stated
-    if score is None:
-        return [Verdict("bad", "No cell of this split has a scale to score on.")]
-    found = [_gap(score)]
-    if score.train_lookup is not None and run.engine != "train_lookup":
-        found.append(_lookup(run.config, score))
-    found.append(_sensitivity(run))
-    if run.answer_mass and run.answer_mass.flagged:
-        mass = number(run.answer_mass.mean, 2)
-        text = f"Only {mass} of its probability lies on allowed answers (below 0.90): the rest is not seen by any score here."
-        found.append(Verdict("bad", text))
-    if run.coverage.parse_rate < 1:
-        found.append(Verdict("bad", f"{percent(1 - run.coverage.parse_rate)} of its answers could not be parsed and are not scored."))
-    if run.held_out is False:
-        found.append(Verdict("bad", "Its training record does not say that this split was held out: it may have seen these answers."))
-    return found
-
-
-def _gap(score: Score) -> Verdict:
-    closed = score.gap_closed
-    if closed.value is None:
-        return Verdict("plain", f"No share of the gap is given: {closed.refused}.")
-    if closed.value <= 0:
-        return Verdict("bad", "No closer to people than uniform answers.")
-    return Verdict("good", f"Closes {percent(closed.value)} of the gap between chance and the noise floor.")
-
-
-def _lookup(config: str, score: Score) -> Verdict:
-    lookup = float(score.train_lookup or 0)
-    better = sum(1 for study in score.per_study if study.train_lookup is not None and study.train_lookup > study.W)
-    figures = f"{number(score.W.point)} against {number(lookup)}, closer in {better} of {score.n_studies} studies"
-    if score.W.point < lookup:
-        return Verdict("good", f"Beats train_lookup, the best guess without reading the text: {figures}.")
-    why = " On unseen conditions that means it has memorised marginals." if config == "unseen_conditions" else ""
-    return Verdict("bad", f"Does not beat train_lookup, the best guess without reading the text: {figures}.{why}")
-
-
-def _sensitivity(run: Run) -> Verdict:
-    found = run.sensitivity
-    if found.r is None or found.p is None:
-        return Verdict("plain", f"Whether it tells conditions apart is not known: {found.refused}.")
-    p = "p < 0.001" if found.p < 0.001 else f"p = {number(found.p)}"
-    figures = f"r = {number(found.r, 2)}, {p}, {found.n_outcomes} outcomes"
-    if found.r > 0 and found.p < 0.05:
-        return Verdict("good", f"Tells conditions apart: {figures}.")
-    return Verdict("bad", f"Does not tell conditions apart: {figures}. W alone would not show this.")
-
-
-def _commands(run: Run) -> list[str]:
-    """The commands that repeat a run, ready to paste."""
-    predict = ["socsci210", "predict", "--engine", run.engine]
-    for option, value in (("--model", run.model), ("--template", run.template), ("--seed", run.seed)):
-        predict += [option, str(value)] if value is not None else []
-    predict += ["--dataset", "DATASET", "--config", run.config, "--split", run.split, "--out", f"{run.config}.parquet"]
-    score = ["socsci210", "score", f"{run.config}.parquet", "--dataset", "DATASET", "--out", f"{run.config}.json"]
-    return [shlex.join(predict), shlex.join(score), shlex.join(["socsci210", "report", f"{run.config}.json", "--out", "report.html"])]
+def simulated_words(dataset: Dataset) -> str:
+    """How much of a run's data is simulated, for its figures; short enough for a phone."""
+    if not dataset.n_simulated:
+        return ""
+    if dataset.n_simulated == dataset.n_studies:
+        return "Simulated data: no person gave these answers"
+    return f"Simulated: {dataset.n_simulated} of the {dataset.n_studies} studies"

@@ -41,6 +41,27 @@ SCALE_SOURCES: Final[dict[str, str]] = {
     "observed": "on the range that people used",
     "none": "without a scale",
 }
+METHODS: Final[dict[str, str]] = {
+    "every persona through every arm": "every persona put through every arm, so who was assigned where plays no part",
+    "as assigned": "as assigned, each person in the arm they were in, so differences between the people of the arms play a part",
+}
+REFERENCE: Final[dict[str, tuple[str, str]]] = {
+    "model": ("model", "The run itself; the bar through it is its 95 % interval."),
+    "floor": (
+        "noise floor",
+        "What the true distribution itself would get, because a cell holds only so many people: nothing can do better.",
+    ),
+    "chance": ("chance", "Uniform answers over the scale: what knowing nothing gets."),
+    "lookup": ("train_lookup", "The best guess from training rows without reading any text: who does not beat it has learnt marginals."),
+    "oracle": (
+        "pooled_oracle",
+        "People of the same study’s other conditions: a yardstick that uses held-out answers and knows nothing of the arm.",
+    ),
+    "constant": (
+        "best constant",
+        "The one answer that fits each cell best, chosen with the scored answers: a yardstick, not a competitor.",
+    ),
+}
 MINUS: Final = "−"
 NONE: Final = "–"
 
