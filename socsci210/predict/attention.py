@@ -16,9 +16,7 @@ from transformers import AttentionInterface
 from .packing import Block, Pack
 
 NAME: Final = "socsci210_packs"
-_HARMLESS: Final = frozenset(  # what models hand on to attention without meaning anything for it
-    {"position_ids", "cache_position", "use_cache", "output_attentions", "output_hidden_states", "is_causal", "logits_to_keep"}
-)
+_HARMLESS: Final = frozenset({"position_ids", "cache_position"})  # handed on to attention, and of no meaning to it
 
 
 class Unsupported(RuntimeError):
@@ -109,7 +107,9 @@ def _forward(
     sliding_window: int | None = None,
     **more: Any,
 ) -> tuple[torch.Tensor, None]:
-    if unknown := sorted(name for name, given in more.items() if given is not None and name not in _HARMLESS):
+    # Switches are for other parts of the model; a number or a tensor changes attention.
+    given = {name for name, value in more.items() if isinstance(value, torch.Tensor | int | float) and not isinstance(value, bool)}
+    if unknown := sorted(given - _HARMLESS):
         raise Unsupported(f"attention with {', '.join(unknown)}")
     if attention_mask is not None or dropout:
         raise Unsupported("attention with a mask of its own, or dropout")
