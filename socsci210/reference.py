@@ -14,6 +14,10 @@ Ints = NDArray[np.int64]
 BOOTSTRAP_DRAWS: Final = 1000
 PERMUTATIONS: Final = 2000
 MIN_STUDIES: Final = 10  # fewer give no interval
+AT_ONCE: Final = 100  # permutations: bounds the memory
+POWERS: Final = (0.5, 1.0, 1.5)  # of the differences, for an interval by test inversion
+HALVINGS: Final = 20
+FARTHEST: Final = 4.0  # times the sum seen
 
 
 def resamples(n: int, draws: int, seed: int) -> Ints:
@@ -31,7 +35,7 @@ def estimate(values: Floats, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> 
     if len(values) < MIN_STUDIES:
         return Estimate(point=point, interval=None, values=tuple(values.tolist()))
     means = values[resamples(len(values), draws, seed)].mean(axis=1)
-    return Estimate(point=point, interval=_percentiles(means), values=None)
+    return Estimate(point=point, interval=percentiles(means), values=None, resampled="studies")
 
 
 def gap_closed(chance: Floats, model: Floats, floor: Floats, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> GapClosed:
@@ -52,7 +56,7 @@ def gap_closed(chance: Floats, model: Floats, floor: Floats, *, draws: int = BOO
         return GapClosed(value=value, interval=None, refused=None)
     index = resamples(len(room), draws, seed)
     ratios = (chance - model)[index].mean(axis=1) / room[index].mean(axis=1)
-    return GapClosed(value=value, interval=_percentiles(ratios), refused=None)
+    return GapClosed(value=value, interval=percentiles(ratios), refused=None)
 
 
 def sensitivity(
@@ -80,15 +84,17 @@ def sensitivity(
         return _no_sensitivity(f"the mean answers of the {side} do not differ between conditions", len(n), len(m))
     r = float(m @ h / np.sqrt((m @ m) * (h @ h)))
     rng = np.random.default_rng(seed)
-    keys = rng.random((permutations, len(m))) + code  # sorting them shuffles within outcomes
-    shuffled = m[np.argsort(keys, axis=1)] @ h
-    p = float((1 + np.count_nonzero(shuffled >= m @ h - 1e-12)) / (1 + permutations))
+    as_good = 0
+    for first in range(0, permutations, AT_ONCE):
+        keys = rng.random((min(AT_ONCE, permutations - first), len(m))) + code  # sorting them shuffles within outcomes
+        as_good += int(np.count_nonzero(m[np.argsort(keys, axis=1)] @ h >= m @ h - 1e-12))
+    p = (1 + as_good) / (1 + permutations)
     products = np.stack([np.bincount(code, weights=w) for w in (m * h, m * m, h * h)], axis=1)
     index = resamples(len(n), draws, seed)
     sums = products[index].sum(axis=1)
     spread = np.sqrt(sums[:, 1] * sums[:, 2])
     ratios = sums[spread > 0, 0] / spread[spread > 0]
-    interval = _percentiles(ratios) if len(n) >= MIN_STUDIES and len(ratios) else None
+    interval = percentiles(ratios) if len(n) >= MIN_STUDIES and len(ratios) else None
     return Sensitivity(r=r, p=p, slope=float(m @ h / (m @ m)), interval=interval, n_outcomes=len(n), n_cells=len(m), refused=None)
 
 
@@ -101,6 +107,40 @@ def _centred(values: Floats, code: Ints, n: Ints) -> Floats:
     return out
 
 
-def _percentiles(values: Floats) -> tuple[float, float]:
+def percentiles(values: Floats) -> tuple[float, float]:
+    """The 2.5 and the 97.5 percentile."""
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def inverted_interval(seen: Floats, error: Floats) -> tuple[float, float]:
+    """95 % interval of sum |d|, where the differences d are seen with an error, by test inversion.
+
+    Folding makes a sum of absolute values too large, most of all near zero, where intervals by resampling alone miss the truth. So worlds
+    are tried in which the true differences are those seen, made smaller or larger together: what would then be observed is sum |d + error|,
+    and a world is kept unless the sum seen lies beyond its 2.5 or 97.5 percentile. How unequal the true differences are is not known
+    (errors make the ones seen more unequal or less); each is raised to the powers of `POWERS`, and the interval holds all kept worlds.
+
+    Args:
+        seen: differences, shape (places,).
+        error: resampled errors of the differences, shape (draws, places).
+    """
+    total = float(np.abs(seen).sum())
+
+    def end(shape: Floats, percentile: float) -> float:
+        """The true sum at which a percentile of the sums observed reaches the sum seen."""
+        whole = float(np.abs(shape).sum())
+        if whole <= 0 or _reached(0.0, shape, error, percentile) >= total:
+            return 0.0
+        near, far = 0.0, FARTHEST * total / whole
+        for _ in range(HALVINGS):
+            middle = (near + far) / 2
+            near, far = (near, middle) if _reached(middle, shape, error, percentile) >= total else (middle, far)
+        return whole * (near + far) / 2
+
+    shapes = [np.sign(seen) * np.abs(seen) ** power for power in POWERS]
+    return min(end(shape, 97.5) for shape in shapes), max(end(shape, 2.5) for shape in shapes)
+
+
+def _reached(factor: float, shape: Floats, error: Floats, percentile: float) -> float:
+    return float(np.percentile(np.abs(factor * shape + error).sum(axis=1), percentile))

@@ -61,6 +61,8 @@ class StudyScore(_Part):
     train_lookup: Number
     pooled_oracle: Number
     answer_mass: Number
+    accuracy: Number = None
+    """Individual accuracy by the median of the predicted distribution (convention `stated` only)."""
 
 
 class Score(_Part):
@@ -212,6 +214,10 @@ class Effects(_Part):
     n_studies: int
     refused: str | None
     contrasts: Many[Contrast]
+    regret_chance: Number = None
+    """The regret of an arm chosen at random."""
+    p: Number = None
+    """Chance of so much agreement if the model knew nothing: the signs of its effects flipped at random, outcome by outcome."""
 
 
 class Contamination(_Part):

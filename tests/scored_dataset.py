@@ -75,6 +75,8 @@ def write_dataset(folder: Path, rows: Sequence[Mapping[str, Any]], *, step: int 
             for study, condition in sorted({(one["study"], one["condition"]) for one in rows})
         ],
     }  # fmt: skip
+    people = {(one["study_id"], one["participant"]): one["demographic"] for some in parts.values() for one in some}
+    tables["participants"] = [{"study_id": study, "participant": who, "demographic": one} for (study, who), one in people.items()]
     for name, schema in TABLES.items():
         write_parquet(pa.Table.from_pylist(tables.get(name, []), schema), folder / table_file(name))
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "fingerprint": fingerprint(folder), "version": "0"}))

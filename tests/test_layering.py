@@ -36,7 +36,7 @@ ABOVE = {  # layer -> what it may import besides the base
     "train": {"dataset", "prompts", "splits", "loading"},
     "egress": set(),
     "predict": {"dataset", "prompts", "loading", "metric", "egress"},
-    "scores": {"dataset", "metric", "predict", "prompts"},
+    "scores": {"dataset", "metric", "predict", "prompts", "splits"},
     "report": {"dataset", "scores", "metric"},
     "cards": {"dataset", "scores", "splits", "audit"},
     "commands": None,  # the command line and the demo call everything
@@ -55,7 +55,7 @@ LAYER = {
     "splits": "splits", "row_texts": "prompts", "language_model": "prompts",
     "load": "loading", "loading": "loading", "reasoning": "loading", "alias": "loading",
     "prompts": "prompts", "train": "train", "egress": "egress", "predict": "predict",
-    "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores",
+    "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores", "contamination": "scores", "compare": "scores",
     "contamination": "scores", "compare": "scores", "report": "report", "cards": "cards",
     "cli": "commands", "demo": "commands", "experiment": "commands", "__init__": "commands",
 }  # fmt: skip

@@ -11,41 +11,65 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..contamination import contamination
 from ..dataset_folder import DatasetFolder
+from ..errors import DatasetError
 from ..metrics.socsci210.cells import Answers, Cells, Floats, Ints, Mass, cells_of, predicted
 from ..reference import BOOTSTRAP_DRAWS, PERMUTATIONS
 from ..results import FORMAT, AnswerMass, Coverage, Dataset, Results, Run, score_table, summary
 from ..schema import MAX_ENUMERATED
-from .conventions import CONTROL_NAMES, Scored, convention_score, study_mass, weighted_score
-from .people import SHUFFLES, condition_sensitivity, examples, parity
-from .predictions import PredictionFiles, Predictions, group_files, read_predictions
+from .conventions import CONTROL_NAMES, convention_score, study_mass, weighted_score
+from .effects import treatment_effects
+from .examples import examples
+from .files import PredictionFiles, group_files
+from .groups import cell_table, groups
+from .measured import measured
+from .people import SHUFFLES, condition_sensitivity, parity
+from .people_drawn import sampling_error, single_study
+from .predictions import Predictions, read_predictions
+from .rows import calibrated, entropy_ratio, individual, row_figures, study_accuracy
+from .scored import Scored
 from .split import Split, read_split, training_range
 
 __all__ = ["Results", "score", "score_table", "summary"]
 MASS_FLAG = 0.9  # a lower mean answer mass is flagged
 
 
-def score(predictions: Sequence[Path], dataset: Path, *, controls: bool = True, seed: int = 0) -> Results:
+def score(
+    predictions: Sequence[Path],
+    dataset: Path,
+    *,
+    arms: Sequence[Path] = (),
+    controls: bool = True,
+    allow_overlap: bool = False,
+    seed: int = 0,
+) -> Results:
     """Score prediction files. Files of one run (its shards) are scored together; each run becomes one entry of the results.
 
     Args:
         predictions: files that `predict` wrote, or others with the same columns and metadata.
         dataset: the dataset folder they were made for.
+        arms: files of the same runs with every persona through every arm (`predict --arms`), for treatment effects; without one, effects
+            compare people as they were assigned, and say so.
         controls: compute train_lookup and pooled_oracle beside each score.
+        allow_overlap: score rows that the model is known to have been trained on, and report how many, instead of refusing them.
         seed: of every resampling.
 
     Raises:
         DatasetError: a file that is unfinished, made for another dataset, or holds rows that are duplicated, unknown or missing,
-            probabilities that are nan or do not sum to 1, or a support that is not the scale. The message counts and names them.
+            probabilities that are nan or do not sum to 1, or a support that is not the scale; rows that the model was trained on; or arms
+            of a run that is not scored. The message counts and names them.
     """
     folder = DatasetFolder(dataset)
+    runs_files = group_files(predictions, folder.fingerprint)
+    arms_files = _arms_of(runs_files, group_files(arms, folder.fingerprint, arms=True) if arms else [])
     splits: dict[tuple[str, str], Split] = {}
     runs: list[Run] = []
-    for files in group_files(predictions, folder.fingerprint):
+    for files, own_arms in zip(runs_files, arms_files, strict=True):
         key = (files.metadata.config, files.metadata.split)
         if key not in splits:
             splits = {key: read_split(folder, *key)}  # one split in memory at a time
-        runs.append(_run(files, splits[key], folder, controls, seed))
+        runs.append(_run(files, own_arms, splits[key], folder, controls, allow_overlap, seed))
     return Results(
         format=FORMAT,
         version=version("socsci210"),
@@ -59,22 +83,58 @@ def score(predictions: Sequence[Path], dataset: Path, *, controls: bool = True, 
     )
 
 
-def _run(files: PredictionFiles, split: Split, folder: DatasetFolder, controls: bool, seed: int) -> Run:
+def _arms_of(runs: list[PredictionFiles], arms: list[PredictionFiles]) -> list[PredictionFiles | None]:
+    """The arms file of each run: the one of the same configuration, split, engine, model and template."""
+    names = ("config", "split", "engine", "model", "revision", "template_hash")
+    keys = [tuple(getattr(one.metadata, name) for name in names) for one in arms]
+    wanted = [tuple(getattr(one.metadata, name) for name in names) for one in runs]
+    for key, one in zip(keys, arms, strict=True):
+        if key not in wanted:
+            raise DatasetError(
+                f"arms of a run that is not scored ({one.metadata.model or one.metadata.engine}, {one.metadata.config})",
+                where=one.where, expected="the predictions of the same model and split", fix="give the predictions of this run as well",
+            )  # fmt: skip
+    return [next((one for key, one in zip(keys, arms, strict=True) if key == own), None) for own in wanted]
+
+
+def _run(
+    files: PredictionFiles,
+    arms: PredictionFiles | None,
+    split: Split,
+    folder: DatasetFolder,
+    controls: bool,
+    allow_overlap: bool,
+    seed: int,
+) -> Run:
     found = read_predictions(files, split.rows, split.scale)
-    scored = _scored(found, split, folder, controls)
     about = files.metadata
+    rows = split.rows.select(["study_id", "sample_id"]).take(pa.array(found.row))
+    overlap = contamination(rows, folder, about.model, about.training, allow_overlap=allow_overlap)
+    scored = _scored(found, split, folder, controls)
+    stated, published = (measured(scored, convention, seed=seed) for convention in ("stated", "published"))
+    figures, entropy = row_figures(scored), entropy_ratio(scored)
+    accuracy = study_accuracy(scored, figures) if len(figures.use) else None
     names = ("config", "split", "engine", "model", "revision", "template", "template_hash", "seed", "per_cell", "training")
     return Run(
         **{name: getattr(about, name) for name in names},
         held_out=_held_out(about.training, folder.fingerprint, about.config, about.split),
         coverage=_coverage(found, split),
         answer_mass=_answer_mass(scored),
-        stated=convention_score(scored, "stated", draws=BOOTSTRAP_DRAWS, seed=seed),
-        published=convention_score(scored, "published", draws=BOOTSTRAP_DRAWS, seed=seed),
+        stated=convention_score(
+            stated, draws=BOOTSTRAP_DRAWS, seed=seed, alone=single_study(stated, draws=BOOTSTRAP_DRAWS, seed=seed), accuracy=accuracy
+        ),
+        published=convention_score(published, draws=BOOTSTRAP_DRAWS, seed=seed),
         weighted=weighted_score(scored, draws=BOOTSTRAP_DRAWS, seed=seed),
         sensitivity=condition_sensitivity(scored, permutations=PERMUTATIONS, draws=BOOTSTRAP_DRAWS, seed=seed),
-        parity=parity(scored, shuffles=SHUFFLES, seed=seed),
-        examples=examples(scored, folder),
+        parity=parity(scored, figures, folder, shuffles=SHUFFLES, seed=seed),
+        examples=examples(stated, folder),
+        groups=groups(stated, folder),
+        individual=individual(scored, figures, entropy, draws=BOOTSTRAP_DRAWS, seed=seed),
+        calibration=calibrated(scored, figures, entropy),
+        effects=treatment_effects(scored, arms, folder, draws=BOOTSTRAP_DRAWS, seed=seed),
+        contamination=overlap,
+        cells=cell_table(stated),
+        sampling_error=sampling_error(stated, seed=seed) if about.per_cell is not None else None,
     )
 
 
@@ -113,7 +173,7 @@ def _controls(split: Split, cells: Cells, folder: DatasetFolder, config: str) ->
     rows = split.rows.take(pa.array(first[bounded]))
     out: dict[str, Mass] = {}
     for name in CONTROL_NAMES:
-        table = control_predictor(name, folder, config, rows)(np.arange(len(bounded)))
+        table = control_predictor(name, folder, config, rows, rows.select(["study_id", "sample_id"]))(np.arange(len(bounded)))
         out[name] = predicted(cells, bounded, _answers(table), cells.n[bounded].astype(np.float64))
     return out
 

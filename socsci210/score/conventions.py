@@ -1,138 +1,78 @@
-"""One run under each convention: distances of cells, means of studies, reference points on exactly the same cells."""
+"""One run under each convention: means of cells, then studies, with the reference points on exactly the same cells."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..metrics.socsci210 import cells as maths
-from ..metrics.socsci210.cells import Answers, Cells, Floats, Ints, Mass, Ruler
+from ..metrics.socsci210.cells import Cells, Floats, Ints, Ruler
 from ..reference import estimate, gap_closed
-from ..results import Convention, Score, StudyScore, WeightedScore
-from .predictions import Predictions
-from .split import Split
+from ..results import Estimate, Score, StudyScore, WeightedScore
+from .measured import Measured
+from .scored import Mask, Scored, stated_ruler
 
-Mask = NDArray[np.bool_]
-FLOOR_DRAWS: Final = 100  # resamples of each cell for the noise floor of draws; the one of distributions is exact
 CONTROL_NAMES: Final = ("train_lookup", "pooled_oracle")
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What both conventions work on.
+def convention_score(
+    found: Measured, *, draws: int, seed: int, alone: Estimate | None = None, accuracy: Floats | None = None
+) -> Score | None:
+    """All figures of one convention; None where it scores no cell.
 
-    Attributes:
-        split: the rows of every scored sub-cell (predicted or not: all people of a cell are its humans).
-        cells: their sub-cells.
-        predicted: index of each predicted row in `split`.
-        predictions: answers of the predicted rows.
-        low, high: range of each sub-cell without a stated scale, from training; nan where unknown.
-        controls: distributions by name of control.
+    Args:
+        found: the distances.
+        draws, seed: of the bootstrap over studies.
+        alone: W with its interval over people, where only one study is scored.
+        accuracy: individual accuracy of each study; nan where it has none.
     """
-
-    split: Split
-    cells: Cells
-    predicted: Ints
-    predictions: Predictions
-    low: Floats
-    high: Floats
-    controls: dict[str, Mass]
-    is_control: bool
-
-    @cached_property
-    def on_scale(self) -> Mask:
-        """Rows of the split that convention `stated` counts: all but those whose answer lies outside the stated scale."""
-        return maths.on_scale(self.cells, self.split.response)
-
-    @cached_property
-    def human(self) -> Mass:
-        """What people answered on the scale."""
-        return maths.people(self.cells, self.split.response, self.on_scale.astype(np.float64))
-
-    @cached_property
-    def model(self) -> Mass:
-        """What the predictions say of the same rows, added up in each sub-cell."""
-        return self.reread(self.predictions.answers, self.on_scale.astype(np.float64))
-
-    def reread(self, answers: Answers, weight: Floats | None = None) -> Mass:
-        """The same for other answers of the predicted rows, or with a weight for each row of the split."""
-        return maths.predicted(self.cells, self.cells.code[self.predicted], answers, None if weight is None else weight[self.predicted])
-
-
-def stated_ruler(scored: Scored) -> Ruler:
-    """The ruler of convention `stated`, which counts people on the scale."""
-    n = np.bincount(scored.cells.code, weights=scored.on_scale, minlength=scored.cells.n_sub)
-    return maths.stated_ruler(scored.cells, scored.low, scored.high, n.astype(np.int64))
-
-
-def convention_score(scored: Scored, convention: Convention, *, draws: int, seed: int) -> Score | None:
-    """All figures of one convention; None where it scores no cell."""
-    cells, kind = scored.cells, scored.predictions.kind
-    decode = convention == "published" and kind == "distributions" and not scored.is_control
-    stated = convention == "stated"
-    ruler = stated_ruler(scored) if stated else maths.published_ruler(cells, scored.split.response)
-    answers = maths.decoded(scored.predictions.answers) if decode else scored.predictions.answers
-    human, model = (scored.human, scored.model) if stated else (maths.people(cells, scored.split.response), scored.reread(answers))
-    low, high = (scored.low, scored.high) if stated else _seen(scored)
-    figures = {
-        "W": maths.distance(ruler, model, human),
-        "chance": maths.distance(ruler, maths.uniform(cells, low, high), human),
-        "chance_draws": maths.distance(ruler, maths.uniform_draws(cells, low, high, seed), human),
-        "distributions": maths.floor(ruler, human),
-        "draws": maths.floor_draws(ruler, human, draws=FLOOR_DRAWS, seed=seed),
-        **{name: maths.distance(ruler, mass, human) for name, mass in scored.controls.items()},
-    }
-    by_cell = _by_cell(cells, figures, stated)
-    counted = np.isfinite(by_cell["W"])
+    scored, stated = found.scored, found.convention == "stated"
+    cells, kind, counted = scored.cells, found.floor, found.counted
     if not counted.any():
         return None
-    study = {name: maths.mean_by(cells.cell_study, values, len(scored.split.studies)) for name, values in by_cell.items()}
-    there = np.flatnonzero(np.isfinite(study["W"]))
-    per = {name: values[there] for name, values in study.items()}
-    floor = per[kind]
-    parts = per if len(there) > 1 else {name: values[counted] for name, values in by_cell.items()}
-    gap = gap_closed(parts["chance"], parts["W"], parts[kind], draws=draws, seed=seed)
+    there = np.flatnonzero(np.isfinite(found.by_study["W"]))
+    per = {name: values[there] for name, values in found.by_study.items()}
+    parts = per if len(there) > 1 else {name: values[counted] for name, values in found.by_cell.items()}
     return Score(
-        convention=convention,
-        decoding=_decoding(scored, decode),
-        W=estimate(per["W"], draws=draws, seed=seed),
+        convention=found.convention,
+        decoding=_decoding(scored, found.decoded),
+        W=alone or estimate(per["W"], draws=draws, seed=seed),
         chance=float(per["chance"].mean()),
         chance_draws=float(per["chance_draws"].mean()),
-        noise_floor=float(floor.mean()),
-        noise_floor_kind=kind,
+        noise_floor=float(per[kind].mean()),
+        noise_floor_kind=scored.predictions.kind,
         noise_floor_distributions=float(per["distributions"].mean()),
         noise_floor_draws=float(per["draws"].mean()),
         train_lookup=_mean(per.get("train_lookup")),
         pooled_oracle=_mean(per.get("pooled_oracle")),
-        gap_closed=gap,
+        best_constant=_mean(per["best_constant"]),
+        total_variation=_mean(per["total_variation"]),
+        gap_closed=gap_closed(parts["chance"], parts["W"], parts[kind], draws=draws, seed=seed),
         n_studies=len(there),
         n_cells=int(counted.sum()),
-        not_scored=_not_scored(cells, ruler, stated, counted),
-        scale_source=_scale_source(cells, ruler, stated, counted),
+        not_scored=_not_scored(cells, found.ruler, stated, counted),
+        scale_source=_scale_source(cells, found.ruler, stated, counted),
         rows_left_out=_rows_left_out(scored) if stated else {},
-        per_study=tuple(_per_study(scored, per, there, counted, kind, stated)),
+        per_study=tuple(_per_study(found, per, there, accuracy)),
     )
 
 
 def weighted_score(scored: Scored, *, draws: int, seed: int) -> WeightedScore | None:
     """Convention `stated` over the weighted studies, the same weights on both sides; None where no study is weighted."""
     weight = scored.split.weight
-    has = np.isfinite(weight)
-    if not has.any():
+    if weight is None:
         return None
+    has = np.isfinite(weight)
     has &= scored.on_scale
     used = np.where(has, weight, 0.0)
     cells, ruler = scored.cells, stated_ruler(scored)
     human = maths.people(cells, scored.split.response, used)
     figures = {
-        "W": maths.distance(ruler, scored.reread(scored.predictions.answers, used), human),
+        "W": maths.distance(ruler, scored.expected(weight=used), human),
         "chance": maths.distance(ruler, maths.uniform(cells, scored.low, scored.high), human),
     }
-    by_cell = _by_cell(cells, figures, True)
+    by_cell = {name: maths.mean_by(cells.cell, values, cells.n_cells) for name, values in figures.items()}
     counted = np.isfinite(by_cell["W"])
     if not counted.any():
         return None
@@ -148,21 +88,6 @@ def weighted_score(scored: Scored, *, draws: int, seed: int) -> WeightedScore | 
         n_rows=int((has & counted[of_row]).sum()),
         effective_n=float((total[counted] ** 2 / squares[counted]).sum()),
     )
-
-
-def _by_cell(cells: Cells, figures: dict[str, Floats], stated: bool) -> dict[str, Floats]:
-    """Values of cells: sub-cells are averaged; every figure counts exactly where W does."""
-    counted = np.isfinite(figures["W"])
-    masked = {name: np.where(counted, values, np.nan) for name, values in figures.items()}
-    return {name: maths.mean_by(cells.cell, values, cells.n_cells) for name, values in masked.items()} if stated else masked
-
-
-def _seen(scored: Scored) -> tuple[Floats, Floats]:
-    """Observed range of each sub-cell: where `published` has no stated scale to draw chance from."""
-    low, high = np.full(scored.cells.n_sub, np.inf), np.full(scored.cells.n_sub, -np.inf)
-    np.minimum.at(low, scored.cells.code, scored.split.response)
-    np.maximum.at(high, scored.cells.code, scored.split.response)
-    return low, high
 
 
 def _decoding(scored: Scored, decode: bool) -> str:
@@ -203,10 +128,11 @@ def _known(counts: dict[str, int]) -> dict[str, int]:
     return {name: n for name, n in counts.items() if n}
 
 
-def _per_study(scored: Scored, per: dict[str, Floats], there: Ints, counted: Mask, kind: str, stated: bool) -> list[StudyScore]:
+def _per_study(found: Measured, per: dict[str, Floats], there: Ints, accuracy: Floats | None) -> list[StudyScore]:
+    scored, counted = found.scored, found.counted
     cells, n_studies = scored.cells, len(scored.split.studies)
     n_cells = np.bincount(cells.cell_study[counted], minlength=n_studies)
-    used = counted[cells.cell[cells.code]] & (scored.on_scale if stated else True)
+    used = counted[cells.cell[cells.code]] & (scored.on_scale if found.convention == "stated" else True)
     rows = np.bincount(scored.split.study[used], minlength=n_studies)
     mass = study_mass(scored)
     return [
@@ -216,10 +142,11 @@ def _per_study(scored: Scored, per: dict[str, Floats], there: Ints, counted: Mas
             n_rows=int(rows[s]),
             W=float(per["W"][i]),
             chance=float(per["chance"][i]),
-            noise_floor=float(per[kind][i]),
+            noise_floor=float(per[found.floor][i]),
             train_lookup=float(per["train_lookup"][i]) if "train_lookup" in per else None,
             pooled_oracle=float(per["pooled_oracle"][i]) if "pooled_oracle" in per else None,
             answer_mass=None if mass is None else float(mass[s]),
+            accuracy=None if accuracy is None else float(accuracy[s]),
         )
         for i, s in enumerate(there)
     ]

@@ -11,13 +11,30 @@ import pyarrow.compute as pc
 
 from ..dataset_folder import DatasetFolder
 from ..metrics.socsci210.cells import Floats, Ints
-from ..row_texts import row_scales
-from .predictions import Scale
+from ..row_texts import row_steps
 
 COLUMNS: Final = (
-    "study_id", "sample_id", "participant", "demographic", "response",
-    "condition_num", "task_num", "item_num", "scale_min", "scale_max", "weight",
+    "study_id", "sample_id", "participant", "response", "condition_num", "task_num", "item_num", "scale_min", "scale_max", "weight",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The scale of each row of a split; nan bounds where it has none. All arrays have shape (rows,)."""
+
+    low: Floats
+    high: Floats
+    step: Floats
+
+    @property
+    def size(self) -> Ints:
+        """Number of allowed answers; 0 without bounds."""
+        span = np.where(np.isfinite(self.low), (self.high - self.low) / self.step + 1, 0.0)
+        return np.asarray(np.rint(span), np.int64)
+
+    def take(self, index: Ints) -> Scale:
+        """Some of the rows, in the order of `index`."""
+        return Scale(self.low[index], self.high[index], self.step[index])
 
 
 @dataclass(frozen=True)
@@ -34,15 +51,27 @@ class Split:
 
     def take(self, index: Ints) -> Split:
         """Some of the rows, in the order of `index`."""
-        scale = Scale(self.scale.low[index], self.scale.high[index], self.scale.step[index])
         arrays = (self.study[index], self.condition[index], self.task[index], self.response[index])
-        return Split(self.rows.take(pa.array(index)), self.studies, *arrays, scale)
+        return Split(self.rows.take(pa.array(index)), self.studies, *arrays, self.scale.take(index))
 
     @property
-    def weight(self) -> Floats:
-        """Weight of each row; nan where its study has none."""
-        found: Floats = pc.fill_null(self.rows.column("weight"), np.nan).to_numpy().astype(np.float64)
+    def weight(self) -> Floats | None:
+        """Weight of each row, nan where its study has none; None where no study has any."""
+        column = self.rows.column("weight")
+        if column.null_count == len(column):
+            return None
+        found: Floats = pc.fill_null(column, np.nan).to_numpy().astype(np.float64)
         return found
+
+    @property
+    def person(self) -> Ints:
+        """Participant of each row, numbered per study."""
+        return _whole(self.rows, "participant")
+
+    @property
+    def item(self) -> Ints:
+        """Item of each row: which of several stimuli under its outcome."""
+        return _whole(self.rows, "item_num")
 
 
 def read_split(folder: DatasetFolder, config: str, split: str) -> Split:
@@ -52,16 +81,20 @@ def read_split(folder: DatasetFolder, config: str, split: str) -> Split:
         DatasetError: unknown config or split.
     """
     rows = folder.rows(config, None if config == "all" else split, COLUMNS)
-    names = pc.unique(rows.column("study_id").cast(pa.string())).sort()
-    study = pc.index_in(rows.column("study_id").cast(pa.string()), names).to_numpy().astype(np.int64)
-    keys, index = row_scales(rows, folder)
-    low, high = (np.array([np.nan if bound is None else bound for bound in bounds], np.float64) for bounds in
-                 ([key.min for key in keys], [key.max for key in keys]))  # fmt: skip
-    step = np.array([key.step for key in keys], np.float64)
+    names, study = study_codes(rows)
+    low, high = (pc.fill_null(rows.column(name).cast(pa.float64()), np.nan).to_numpy() for name in ("scale_min", "scale_max"))
     return Split(
-        rows, tuple(names.to_pylist()), study, _whole(rows, "condition_num"), _whole(rows, "task_num"),
-        rows.column("response").to_numpy().astype(np.float64), Scale(low[index], high[index], step[index]),
+        rows, names, study, _whole(rows, "condition_num"), _whole(rows, "task_num"), rows.column("response").to_numpy().astype(np.float64),
+        Scale(low, high, row_steps(rows, folder).astype(np.float64)),
     )  # fmt: skip
+
+
+def study_codes(rows: pa.Table, names: tuple[str, ...] | None = None) -> tuple[tuple[str, ...], Ints]:
+    """The studies of some rows in order of their ids (or those given), and the code of each row's study; -1 where it is none of them."""
+    column = rows.column("study_id").cast(pa.string())
+    found = tuple(pc.unique(column).sort().to_pylist()) if names is None else names
+    code: Ints = pc.fill_null(pc.index_in(column, pa.array(found, pa.string())), -1).to_numpy().astype(np.int64)
+    return found, code
 
 
 def training_range(folder: DatasetFolder, config: str, split: Split, study: Ints, condition: Ints, task: Ints) -> tuple[Floats, Floats]:
@@ -78,7 +111,7 @@ def training_range(folder: DatasetFolder, config: str, split: Split, study: Ints
         return low, high
     train = folder.rows(config, "train", ["study_id", "condition_num", "task_num", "scale_min", "response"])
     train = train.filter(pc.is_null(train.column("scale_min")))
-    code = pc.fill_null(pc.index_in(train.column("study_id").cast(pa.string()), pa.array(split.studies)), -1).to_numpy()
+    _, code = study_codes(train, split.studies)
     conditions, tasks = _whole(train, "condition_num"), _whole(train, "task_num")
     response = train.column("response").to_numpy().astype(np.float64)
     for i in range(len(study)):

@@ -117,7 +117,8 @@ def write_predictions(path: Path, dataset: Path) -> None:
     rng = np.random.default_rng(1)
     keys = DatasetFolder(dataset).rows(CONFIG, "test", ["study_id", "sample_id"])
     about = {
-        "config": CONFIG, "split": "test", "engine": "transformers", "model": "made/model", "dataset_fingerprint": DatasetFolder(dataset).fingerprint,
+        "config": CONFIG, "split": "test", "engine": "transformers", "model": "made/model",
+        "dataset_fingerprint": DatasetFolder(dataset).fingerprint,
         "rows_expected": keys.num_rows, "complete": True,
     }  # fmt: skip
     with pq.ParquetWriter(path, _PREDICTIONS.with_metadata({b"socsci210": json.dumps(about).encode()}), compression="zstd") as writer:

@@ -1,0 +1,101 @@
+"""What is scored: the rows of every sub-cell with a prediction, and what people and predictions say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics.socsci210 import cells as maths
+from ..metrics.socsci210.cells import Answers, Cells, Floats, Ints, Mass, Ruler
+from .predictions import Predictions
+from .split import Scale, Split
+
+Mask = NDArray[np.bool_]
+BLOCK: Final = 1 << 15  # rows whose distributions are worked on at a time: bounds the memory, and fits a processor's cache
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What both conventions work on.
+
+    Attributes:
+        split: the rows of every scored sub-cell (predicted or not: all people of a cell are its humans).
+        cells: their sub-cells.
+        predicted: index of each predicted row in `split`.
+        predictions: answers of the predicted rows.
+        low, high: range of each sub-cell without a stated scale, from training; nan where unknown.
+        controls: distributions by name of control.
+    """
+
+    split: Split
+    cells: Cells
+    predicted: Ints
+    predictions: Predictions
+    low: Floats
+    high: Floats
+    controls: dict[str, Mass]
+    is_control: bool
+
+    @cached_property
+    def on_scale(self) -> Mask:
+        """Rows of the split that convention `stated` counts: all but those whose answer lies outside the stated scale."""
+        return maths.on_scale(self.cells, self.split.response)
+
+    @cached_property
+    def human(self) -> Mass:
+        """What people answered on the scale."""
+        return maths.people(self.cells, self.split.response, self.on_scale.astype(np.float64))
+
+    @cached_property
+    def model(self) -> Mass:
+        """What the predictions say of the same rows, added up in each sub-cell."""
+        return self.expected(weight=self.on_scale.astype(np.float64))
+
+    def expected(self, *, weight: Floats | None = None, decode: bool = False) -> Mass:
+        """The predicted answers, added up in each sub-cell.
+
+        Args:
+            weight: of each row of the split, default 1.
+            decode: read the distributions at temperature 0.6 and top_p 0.9.
+        """
+        code = self.cells.code[self.predicted]
+        sums: Floats = np.zeros(0)
+        loose: list[Mass] = []
+        nothing = maths.predicted(self.cells, code[:0], _NOTHING)  # the places of all whole answers on all scales
+        regular = len(nothing.mass)
+        for some, answers in blocks(self.predictions.answers):
+            given = None if weight is None else weight[self.predicted[some]]
+            found = maths.predicted(self.cells, code[some], maths.decoded(answers) if decode else answers, given)
+            sums = found.mass[:regular] if not len(sums) else sums + found.mass[:regular]
+            loose.append(Mass(*(part[regular:] for part in found)))
+        extra = [np.concatenate(parts) for parts in zip(*loose, strict=True)] if loose else [nothing.code[:0], nothing.value[:0], sums]
+        return Mass(*(np.concatenate(pair) for pair in zip((nothing.code, nothing.value, sums), extra, strict=True)))
+
+    def predicted_rows(self) -> tuple[Ints, Scale]:
+        """The predicted rows that have a place on their stated scale, as indices into `predicted`, and their scale."""
+        scale = self.split.scale.take(self.predicted)
+        use = np.flatnonzero(np.isfinite(scale.low) & self.on_scale[self.predicted])
+        return use, scale.take(use)
+
+
+_NOTHING: Final = Answers(np.zeros(1, np.int64), np.zeros(0), np.zeros(0))
+
+
+def stated_ruler(scored: Scored) -> Ruler:
+    """The ruler of convention `stated`, which counts people on the scale."""
+    n = np.bincount(scored.cells.code, weights=scored.on_scale, minlength=scored.cells.n_sub)
+    return maths.stated_ruler(scored.cells, scored.low, scored.high, n.astype(np.int64))
+
+
+def blocks(answers: Answers) -> Iterator[tuple[slice, Answers]]:
+    """The rows of some answers, `BLOCK` at a time: which ones, and their answers."""
+    for first in range(0, len(answers.start) - 1, BLOCK):
+        some = slice(first, min(first + BLOCK, len(answers.start) - 1))
+        inside = slice(int(answers.start[some.start]), int(answers.start[some.stop]))
+        start = answers.start[some.start : some.stop + 1] - inside.start
+        yield some, Answers(start, answers.value[inside], answers.probability[inside])
