@@ -127,7 +127,7 @@ def _write_rows(entry: Entry, sides: Sides, files: RowFiles, reasoning: RowFiles
     order = np.argsort(code, kind="stable")
     ends = np.searchsorted(code[order], np.arange(len(SIDES) ** len(SPLIT_CONFIGS) + 1))
     rows = _rows(entry, order)  # ordered once, so that every partition is a slice
-    rationales = entry.table(RATIONALES).take(pa.array(order)) if entry.has(RATIONALES) else None
+    rationales = _rationales(entry, order) if entry.has(RATIONALES) else None
 
     def write(place: int) -> None:
         of_config = np.unravel_index(place, (len(SIDES),) * len(SPLIT_CONFIGS))
@@ -170,8 +170,17 @@ def _rows(entry: Entry, order: npt.NDArray[np.int64]) -> pa.Table:
     rows = entry.table(CORE).take(pa.array(order)).combine_chunks()
     columns = {"sample_id": pa.array(order, pa.int64())} | {name: rows.column(name) for name in rows.column_names}
     columns |= _People(entry).columns(rows)
-    columns["study_id"] = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(order)), pa.array([entry.study]))
+    columns["study_id"] = _repeated(entry.study, len(order))
     return pa.table({name: columns[name] for name in ROWS.names})
+
+
+def _rationales(entry: Entry, order: npt.NDArray[np.int64]) -> pa.Table:
+    """The rationales of one study in another order."""
+    return entry.table(RATIONALES).take(pa.array(order)).add_column(1, "study_id", _repeated(entry.study, len(order)))
+
+
+def _repeated(study: str, n: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), n), pa.array([study]))
 
 
 def _for_training(sides: Mapping[str, str]) -> bool:

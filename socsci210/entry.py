@@ -15,7 +15,7 @@ from .schema import TABLES
 CORE: Final = "rows"
 """The row table of an entry: schema.ROWS without what can be looked up (persona and weight of a person, name of the study)."""
 RATIONALES: Final = "rationales"
-"""A further table of an entry, only where it was asked for: `sample_id`, `study_id` and `reasoning` of every row, in their order."""
+"""A further table of an entry, only where it was asked for: `sample_id` and `reasoning` of every row, in their order."""
 ENTRY_TABLES: Final = (CORE, *(name for name in TABLES if name != "assignments"))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ from ..entry import load_table, save_tables
 from ..errors import DatasetError
 from ..schema import DEMOGRAPHIC
 from .source import Source
+
+Numbers = npt.NDArray[np.signedinteger[Any]]
 
 NUMBERS: Final = ("sample_id", "participant", "response", "condition_num", "task_num")
 FIELDS: Final = tuple(field.name for field in DEMOGRAPHIC)
@@ -245,7 +247,7 @@ def _by_study(batch: pa.Table) -> Iterator[tuple[str, Part]]:
         yield names[int(codes[start])].as_py(), Part(pa.table(rows), people.slice(first, last - first), rationales)
 
 
-def _new_person(batch: pa.Table, study: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def _new_person(batch: pa.Table, study: Numbers) -> npt.NDArray[np.bool_]:
     """Where study, participant or a demographic field is another than in the row before."""
     new = np.ones(len(study), np.bool_)
     if not len(study):
@@ -257,14 +259,15 @@ def _new_person(batch: pa.Table, study: npt.NDArray[np.int32]) -> npt.NDArray[np
     return new
 
 
-def indices(table: pa.Table, name: str) -> npt.NDArray[np.int64] | npt.NDArray[np.int32]:
+def indices(table: pa.Table, name: str) -> Numbers:
     """A column as numbers: codes where it holds codes; a number that does not occur where it has no value."""
     column = _one(table.column(name))
     numbers = column.indices if pa.types.is_dictionary(column.type) else column
-    return pc.fill_null(numbers, -1).to_numpy(zero_copy_only=False)
+    found: Numbers = pc.fill_null(numbers, -1).to_numpy(zero_copy_only=False)
+    return found
 
 
-def compact(code: npt.NDArray[np.integer], texts: pa.Array) -> pa.DictionaryArray:
+def compact(code: Numbers, texts: pa.Array) -> pa.DictionaryArray:
     """Codes into distinct texts, with a dictionary that holds no others, in the order of first appearance."""
     dense, used = pd.factorize(code)
     return pa.DictionaryArray.from_arrays(pa.array(dense.astype(np.int32)), texts.take(pa.array(used)))

@@ -71,7 +71,7 @@ def finish_study(study: str, parts: Sequence[Part], published: Mapping[str, Side
         tables["personas"] = pa.table({"demographic": people.personas})
     folder = scratch / study
     with disk_errors(scratch):
-        save_tables(folder, {CORE: core, **_rationales(study, parts, rows.order)})
+        save_tables(folder, {CORE: core, **_rationales(parts, rows.order)})
     counts = {
         "rows": len(audited),
         "people": tables["participants"].num_rows,
@@ -141,13 +141,9 @@ def _core(rows: _Rows, audited: StudyRows, flags: pa.ListArray, clean: pa.Array)
     )
 
 
-def _rationales(study: str, parts: Sequence[Part], order: npt.NDArray[np.int64]) -> dict[str, pa.Table]:
+def _rationales(parts: Sequence[Part], order: npt.NDArray[np.int64]) -> dict[str, pa.Table]:
     tables = [part.rationales for part in parts if part.rationales is not None]
-    if not tables:
-        return {}
-    found = pa.concat_tables(tables).take(pa.array(order))
-    name = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(order)), pa.array([study]))
-    return {RATIONALES: found.add_column(1, "study_id", name)}
+    return {RATIONALES: pa.concat_tables(tables).take(pa.array(order))} if tables else {}
 
 
 # --- people --------------------------------------------------------------------------------------------------------------------------

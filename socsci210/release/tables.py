@@ -269,5 +269,5 @@ def _floors(cells: list[_Counts]) -> npt.NDArray[np.float64]:
         position.append((cell.support[on] - low) / (high - low))
         mass.append(cell.counts[on])
         n[place] = cell.counts[on].sum()
-    joined = [np.concatenate([np.empty(0, kind), *parts]) for kind, parts in ((np.int64, number), (np.float64, position), (np.int64, mass))]
-    return expected_distance(*joined, n, len(cells))
+    code = np.concatenate([np.empty(0, np.int64), *number])
+    return expected_distance(code, np.concatenate([np.empty(0), *position]), np.concatenate([np.empty(0, np.int64), *mass]), n, len(cells))
