@@ -53,7 +53,7 @@ def build(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[STUDY...]")] = None,
     studies: StudiesDir = None,
     jobs: Annotated[int, typer.Option(min=1, help="Studies read at the same time.")] = 1,
-    cache: Annotated[Path | None, typer.Option(help="Keeps what was made of each study [default: in the user's cache folder].")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Keeps what was made of each study (default: in the user's cache folder).")] = None,
 ) -> None:
     """Build a dataset from study files and their deposits (without names: every study whose deposit is there)."""
     from ..build import build as run

@@ -1,4 +1,4 @@
-"""Commands about models: train, predict, score, report."""
+"""Commands about models: train, score, report."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import MofNCompleteColumn, Progress
 
 from .app import AsJson, DatasetDir, app
-from .shown import console, dump, show
+from .shown import dump, show
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -26,42 +25,16 @@ def train(context: typer.Context, config: Path) -> None:
 
 
 @app.command()
-def predict(
-    dataset: DatasetDir,
-    out: Annotated[Path, typer.Option(help="predictions.parquet to write.")],
-    config: Annotated[str, typer.Option(help="unseen_studies, unseen_conditions, unseen_outcomes or unseen_participants.")],
-    engine: Annotated[str, typer.Option(help="transformers, uniform, train_lookup or pooled_oracle.")] = "transformers",
-    model: Annotated[str | None, typer.Option(help="Folder or Hub id of a causal language model.")] = None,
-    split: str = "test",
-    template: Annotated[str | None, typer.Option(help="upstream or stimulus_first [default: the one the model was trained on]")] = None,
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
-    seed: int = 0,
-) -> None:
-    """Predict the answer distribution of every row of a split; a run that was cut off resumes."""
-    from ..predict import predict as run
-
-    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as bar:
-        task = bar.add_task("rows", total=None)
-        written = run(
-            engine=engine,
-            dataset=dataset,
-            config=config,
-            split=split,
-            out=out,
-            model=model,
-            template=template,
-            batch_size=batch_size,
-            seed=seed,
-            progress=lambda done, wanted: bar.update(task, completed=done, total=wanted),
-        )
-    print(written)
-
-
-@app.command()
 def score(
     predictions: Annotated[list[Path], typer.Argument(metavar="PREDICTIONS...")],
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="results.json to write.")],
+    arms: Annotated[
+        list[Path] | None, typer.Option(help="Predictions of every persona through every arm (predict --arms), for treatment effects.")
+    ] = None,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Score rows that the model was trained on; every figure then says so.")
+    ] = False,
     seed: int = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -69,7 +42,7 @@ def score(
     from ..score import score as run
     from ..score import summary
 
-    results = run(predictions, dataset, seed=seed)
+    results = run(predictions, dataset, arms=arms or (), allow_overlap=allow_overlap, seed=seed)
     results.write_json(out)
     figures = summary(results)
     if as_json:

@@ -29,13 +29,13 @@ _HEX = re.compile(r"([0-9a-f]{12})[0-9a-f]{52}")
 def import_release(
     out: Annotated[Path, typer.Option(help="Dataset folder to write; it is complete or absent.")],
     source: Annotated[
-        str | None, typer.Argument(help="Hub id, or folder in the upstream layout [default: the released SocSci210].", show_default=False)
+        str | None, typer.Argument(help="Hub id, or folder in the upstream layout (default: the released SocSci210).", show_default=False)
     ] = None,
-    revision: Annotated[str | None, typer.Option(help="Revision on the Hub [default: the one that was checked here].")] = None,
+    revision: Annotated[str | None, typer.Option(help="Revision on the Hub (default: the one that was checked here).")] = None,
     with_reasoning: Annotated[
         bool, typer.Option("--with-reasoning", help="Keep the generated rationales of training rows in a side table.")
     ] = False,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Studies written at the same time [default: processors].")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Studies written at the same time (default: processors).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import the released SocSci210: verified, with its official splits, scales and named defects."""
@@ -81,8 +81,8 @@ def audit(
     dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
     out: Annotated[Path | None, typer.Option(help="Page to write, with counts and examples.")] = None,
     parity: Annotated[bool, typer.Option("--parity", help="Also recompute what others found on the release.")] = False,
-    expected: Annotated[Path | None, typer.Option(help="JSON of expected figures for --parity [default: of the real release].")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Studies read at the same time [default: processors].")] = None,
+    expected: Annotated[Path | None, typer.Option(help="JSON of expected figures for --parity (default: of the real release).")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Studies read at the same time (default: processors).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the named rules for known defects over a dataset."""
