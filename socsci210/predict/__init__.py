@@ -42,8 +42,8 @@ def predict(
 
     A run that was cut off resumes from `<out>.parts/`. Under `accelerate launch` with several processes each predicts its share of the
     shards, and the file is the one that a single process writes. Rows on unbounded scales, or with more than 101 possible answers, get
-    drawn answers from engine `transformers` (marked in the column `method`, counted in the metadata under `drawn`); the other engines
-    leave them out, counted by reason (`left_out`).
+    drawn answers from a model (marked in the column `method`, counted in the metadata under `drawn`); the controls leave them out, counted
+    by reason (`left_out`).
 
     Args:
         engine: one of `ENGINES`.
@@ -56,7 +56,7 @@ def predict(
         per_cell: at most so many rows of each (study, condition, outcome, item).
         arms: instead of the rows, every persona of a study through every condition of each item of the split (`selection.select_arms`);
             the file's key is then `shards.ARM_KEY`.
-        draws: texts drawn for each row whose answers cannot be enumerated (engine `transformers`).
+        draws: texts drawn for each row whose answers cannot be enumerated (engine `transformers`; a server has its own number).
         shard_rows: rows per shard.
         progress: called with (rows done, rows wanted).
         server: which model server to ask, and how (engine `openai`).
@@ -77,16 +77,15 @@ def predict(
     if (per_cell is not None and per_cell < 1) or draws < 1:
         raise DatasetError(f"--per-cell {per_cell}, --draws {draws}", expected="1 or more", fix="check --per-cell and --draws")
     run, device = processes()
-    if server is not None and (arms or run.count > 1):
-        raise DatasetError(f"engine {engine!r} {'with arms' if arms else f'in {run.count} processes'}",
-                           expected="the rows of a split, in one process", fix="use engine transformers, or leave this out")  # fmt: skip
+    if server is not None and run.count > 1:
+        raise DatasetError(f"engine {engine!r} in {run.count} processes", expected="one process", fix="start it without accelerate launch")
     folder = DatasetFolder(dataset)
     training = _training(model if server is None else None)
     template = template or (training or {}).get("template") or "upstream"
     if arms:
         chosen = select_arms(folder, config, split, per_cell=per_cell, seed=seed)
     else:
-        chosen = select_rows(folder, config, split, per_cell=per_cell, seed=seed, draw=engine == "transformers")
+        chosen = select_rows(folder, config, split, per_cell=per_cell, seed=seed, draw=model is not None)
     metadata: dict[str, Any] = {
         "model": model,
         "revision": None,
@@ -105,11 +104,11 @@ def predict(
     if arms:
         metadata["arms"] = True
     if chosen.drawn:
-        metadata |= {"drawn": chosen.drawn, "draws": draws}
+        metadata |= {"drawn": chosen.drawn, "draws": draws if server is None else server.draws}
     if model is not None and server is not None:
         from .openai import predict_by_server
 
-        return predict_by_server(server, folder, chosen.rows, out=Path(out), metadata=metadata, shard_rows=shard_rows, progress=progress)
+        return predict_by_server(server, folder, chosen, out=Path(out), metadata=metadata, shard_rows=shard_rows, progress=progress)
     if model is not None:
         return _run_model(
             model, template, chosen, folder, batch_size=batch_size, draws=draws, run=run, device=device,

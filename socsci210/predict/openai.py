@@ -21,47 +21,39 @@ from ..dataset_folder import DatasetFolder
 from ..egress import Egress, EgressError, Retry
 from ..prompts import SYSTEM_PROMPT, get_template
 from ..row_texts import RowTexts, row_texts
+from ..schema import MAX_ENUMERATED
 from .openai_examples import Examples, word
 from .openai_journal import Journal, Totals, digest
 from .openai_options import TOP_LOGPROBS, ServerOptions
-from .openai_reading import AnswerTree, Step, read_text
-from .shards import PREDICTIONS, Progress, parts_folder, run_sharded
+from .openai_reading import UNBOUNDED, AnswerTree, Step, read_text
+from .selection import Selection
+from .shards import Progress, parts_folder, predictions_schema, run_sharded
 
 SHARD_ROWS: Final = 1024
 DRAW_TOKENS: Final = 16  # room for "I would say 5."
 TOLERATED: Final = 0.01  # unresolved mass of a row; above it, more texts are sampled
 ROUNDS: Final = 5  # requests for one row at most, the first one included
-COLUMNS: Final = pa.schema(
-    [
-        *PREDICTIONS,
-        ("prediction", pa.int64()),
-        ("method", pa.string()),
-        ("parsed", pa.bool_()),
-        ("unresolved", pa.float64()),
-        ("raw", pa.list_(pa.string())),
-    ]
-)
-"""Columns of the file. `method` is logprobs or draws; `unresolved` the mass that could not be told to one answer (logprobs); `raw` the
-texts drawn; `parsed` whether any of it could be read as an answer (where not, support, probabilities and prediction are null)."""
+UNRESOLVED: Final = pa.field("unresolved", pa.float64())
+"""One column more than `shards.DRAWN`: the mass that may be answers but could not be told to one of them. `method` is logprobs or draws."""
 MILLION: Final = 1_000_000
 
 
 def predict_by_server(
     options: ServerOptions,
     dataset: DatasetFolder,
-    rows: pa.Table,
+    chosen: Selection,
     *,
     out: Path,
     metadata: dict[str, Any],
     shard_rows: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Predict rows (columns: `row_texts.COLUMNS`) by a model server, write `out` and return it.
+    """Predict rows by a model server, write `out` and return it.
 
     Args:
         options: the server, and how to ask it.
         dataset: the folder that the rows are of.
-        rows: the rows to predict.
+        chosen: the rows to predict, and what they are called.
         out: the predictions file.
         metadata: of the run; config, split, model, template and seed are read from it.
         shard_rows: rows per shard.
@@ -72,24 +64,23 @@ def predict_by_server(
         DatasetError: there are no examples to show, or `out` belongs to another run.
     """
     _check(options)
-    examples = None
     template, seed = get_template(metadata["template"]), int(metadata["seed"])
+    examples = None
     if options.shots:
-        keys = rows.select(["study_id", "sample_id"])
-        examples = Examples(dataset, metadata["config"], template, shots=options.shots, seed=seed, predicted=keys)
+        examples = Examples(dataset, metadata["config"], template, shots=options.shots, seed=seed, predicted=chosen.keys)
+    rows = "personas and stimuli in arms" if metadata.get("arms") else "rows"
     shown = f", and with each {options.shots} training rows with the answers of people" if options.shots else ""
     egress = Egress(
         options.base_url, metadata["model"],
-        what=f"{rows.num_rows} rows of {metadata['config']}/{metadata['split']} (persona and stimulus){shown}",
-        rows=rows.num_rows, allow_send_rows=options.allow_send_rows, api_key_env=options.api_key_env, timeout=options.timeout,
+        what=f"{chosen.rows.num_rows} {rows} of {metadata['config']}/{metadata['split']} (persona and stimulus){shown}",
+        rows=chosen.rows.num_rows, allow_send_rows=options.allow_send_rows, api_key_env=options.api_key_env, timeout=options.timeout,
         retry=Retry(options.tries, options.first_wait), show=options.show,
     )  # fmt: skip
-    metadata = metadata | {"server": _identity(options)}
-    run = _Run(egress, options, rows, row_texts(rows, dataset), examples, template.join, seed, parts_folder(out))
+    run = _Run(egress, options, chosen, row_texts(chosen.rows, dataset), examples, template.join, seed, parts_folder(out))
     try:
         return run_sharded(
-            rows.select(["study_id", "sample_id"]), run.predict_rows,
-            out=out, metadata=metadata, shard_rows=shard_rows or SHARD_ROWS, progress=progress, schema=COLUMNS, closing=run.closing,
+            chosen.keys, run.predict_rows, out=out, metadata=metadata | {"server": _identity(options)},
+            shard_rows=shard_rows or SHARD_ROWS, progress=progress, schema=run.schema, closing=run.closing,
         )  # fmt: skip
     finally:
         run.close()
@@ -116,21 +107,23 @@ def _identity(options: ServerOptions) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The prediction of one row."""
+    """The prediction of one row: its columns behind the key."""
 
     method: str
-    values: range
+    support: Sequence[int]
     mass: npt.NDArray[np.float64]
     raw: list[str] | None = None
     unresolved: float | None = None
+    prediction: int | None = None
 
-    def columns(self, point: bool) -> tuple[Any, ...]:
-        """Its cells in the columns behind the key; with `point`, the one draw instead of a distribution."""
+    def columns(self, point: bool) -> dict[str, Any]:
+        """By name; with `point`, the one draw and no distribution."""
         total = float(self.mass.sum())
-        parsed = total > 0
-        answer = self.values[int(self.mass.argmax())] if parsed and point else None
-        distribution = (list(self.values), self.mass / total) if parsed and not point else (None, None)
-        return *distribution, min(total, 1.0), answer, self.method, parsed, self.unresolved, self.raw
+        distribution = {} if point or not total else {"support": list(self.support), "probabilities": self.mass / total}
+        return distribution | {
+            "answer_mass": min(total, 1.0), "prediction": self.prediction, "method": self.method, "parsed": total > 0, "raw": self.raw,
+            "unresolved": self.unresolved,
+        }  # fmt: skip
 
 
 class _Run:
@@ -140,18 +133,21 @@ class _Run:
         self,
         egress: Egress,
         options: ServerOptions,
-        rows: pa.Table,
+        chosen: Selection,
         texts: RowTexts,
         examples: Examples | None,
         join: Callable[[str, str], str],
         seed: int,
         parts: Path,
     ) -> None:
-        self._egress, self._options, self._rows, self._texts, self._examples = egress, options, rows, texts, examples
+        self._egress, self._options, self._texts, self._examples = egress, options, texts, examples
         self._join, self._seed, self._parts = join, seed, parts
         self._journal: Journal | None = None
-        self._key = [rows.column(name).to_pylist() for name in ("study_id", "sample_id", "task_num")]
-        self._by_logprobs = [options.logprobs and len(scale.values) <= TOP_LOGPROBS for scale in texts.scales]
+        self._keys = chosen.keys
+        self._outcome = list(zip(*(chosen.rows.column(name).to_pylist() for name in ("study_id", "task_num")), strict=True))
+        self._name = [":".join(map(str, key)) for key in zip(*(column.to_pylist() for column in chosen.keys.columns), strict=True)]
+        self.schema = predictions_schema(chosen.keys.schema, drawn=True).append(UNRESOLVED)
+        self._by_logprobs = [options.logprobs and 0 < len(scale.values) <= TOP_LOGPROBS for scale in texts.scales]
         self._trees = {which: AnswerTree(texts.scales[which].values) for which, short in enumerate(self._by_logprobs) if short}
         self._point = options.draws == 1 and not options.logprobs
 
@@ -182,15 +178,17 @@ class _Run:
                 answers.update(dict.fromkeys(same, future.result()))
         self.journal.sync()
         self._options.show(self._so_far())
-        columns = zip(*(answers[row].columns(self._point) for row in indices.tolist()), strict=True)
-        keys = [[values[row] for row in indices.tolist()] for values in self._key[:2]]
-        return pa.table([pa.array(column, field.type) for column, field in zip([*keys, *columns], COLUMNS, strict=True)], schema=COLUMNS)
+        found = [answers[row].columns(self._point) for row in indices.tolist()]
+        keys = self._keys.take(pa.array(indices))
+        names = [name for name in self.schema.names if name not in keys.column_names]
+        columns = [pa.array([row.get(name) for row in found], self.schema.field(name).type) for name in names]
+        return pa.table([*keys.columns, *columns], [*keys.column_names, *names])
 
     def _same(self, row: int) -> Hashable:
         scale = int(self._texts.scale[row])
         if not self._by_logprobs[scale]:
             return row
-        outcome = (self._key[0][row], self._key[2][row]) if self._examples else None
+        outcome = self._outcome[row] if self._examples else None
         return int(self._texts.persona[row]), int(self._texts.stimulus[row]), scale, outcome
 
     def _answer(self, row: int) -> _Answer:
@@ -198,7 +196,7 @@ class _Run:
         return self._from_logprobs(row, scale) if self._by_logprobs[scale] else self._from_draws(row, scale)
 
     def _messages(self, row: int) -> list[dict[str, str]]:
-        before = self._examples.turns(self._key[0][row], self._key[2][row]) if self._examples else []
+        before = self._examples.turns(*self._outcome[row]) if self._examples else []
         user = self._join(self._texts.personas[int(self._texts.persona[row])], self._texts.stimuli[int(self._texts.stimulus[row])])
         return [{"role": "system", "content": SYSTEM_PROMPT}, *before, {"role": "user", "content": user}]
 
@@ -220,20 +218,19 @@ class _Run:
         return _Answer("logprobs", self._texts.scales[scale].values, reading.mass, unresolved=reading.unresolved)
 
     def _from_draws(self, row: int, scale: int) -> _Answer:
-        values, messages, wanted = self._texts.scales[scale].values, self._messages(row), self._options.draws
+        values, messages, wanted = self._texts.scales[scale].values or UNBOUNDED, self._messages(row), self._options.draws
         texts: list[str] = []
         while len(texts) < wanted:  # a server may give fewer than it is asked for
             request = {
                 "messages": messages, "max_tokens": DRAW_TOKENS, "n": wanted - len(texts),
                 "temperature": self._options.temperature, "top_p": self._options.top_p,
-                "seed": word(f"{self._seed}:{self._key[0][row]}:{self._key[1][row]}:{len(texts)}") >> 33,
+                "seed": word(f"{self._seed}:{self._name[row]}:{len(texts)}") >> 33,
             }  # fmt: skip
             texts += self._ask(request, _text)[: wanted - len(texts)]
-        mass = np.zeros(len(values))
-        for text in texts:
-            if (answer := read_text(text, values)) is not None:
-                mass[values.index(answer)] += 1 / wanted
-        return _Answer("draws", values, mass, raw=texts)
+        answers = [answer for text in texts if (answer := read_text(text, values)) is not None]
+        support = list(values) if len(values) <= MAX_ENUMERATED else sorted(set(answers))
+        mass = np.array([answers.count(value) / wanted for value in support])
+        return _Answer("draws", support, mass, raw=texts, prediction=answers[0] if answers else None)
 
     def _ask(self, request: dict[str, Any], read: Callable[[dict[str, Any]], Any]) -> list[Any]:
         """What `read` makes of every choice of the answer, from the journal if it was answered before."""

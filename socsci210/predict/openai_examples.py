@@ -44,16 +44,21 @@ class Examples:
         template: how a row becomes a user turn.
         shots: examples in every prompt.
         seed: of the choice.
-        predicted: columns study_id and sample_id of the rows to predict.
+        predicted: the keys of the rows to predict.
 
     Raises:
-        DatasetError: `all` has no held-out rows, a row to predict is a training row, or there are too few training rows.
+        DatasetError: `all` has no held-out rows, the rows are arms, a row to predict is a training row, or there are too few training rows.
     """
 
     def __init__(self, dataset: DatasetFolder, config: str, template: Template, *, shots: int, seed: int, predicted: pa.Table) -> None:
         where = f"{dataset.path}, config {config!r}"
         if config == "all":
             raise DatasetError("config 'all' holds no row out", where=where, expected="a split configuration", fix="leave --shots out")
+        if "sample_id" not in predicted.column_names:
+            raise DatasetError(
+                "in arms people meet what they were not asked, training rows among them: an example may be a person's own answer",
+                where=where, fix="leave --shots or --arms out",
+            )  # fmt: skip
         keys = dataset.rows(config, "train", ["study_id", "sample_id"])
         self._template, self._shots, self._seed = template, shots, seed
         self._words = _row_words(keys, seed)

@@ -34,6 +34,8 @@ class Step(NamedTuple):
 
 Path = Sequence[Step]
 
+UNBOUNDED: Final = range(-(2**53), 2**53 + 1)
+"""The values of a scale without bounds: all whole numbers that are exact in every type they pass through."""
 _NUMBER: Final = re.compile(r"[-−]?[0-9]+")
 _BARE: Final = re.compile(r"[\s\"'*(]*([-−]?[0-9]+)[\s\"'*).]*")
 _LEADING: Final = re.compile(r"[\s\"'*(]*([-−]?[0-9]+)(?![0-9]|[.,][0-9])")
