@@ -17,7 +17,6 @@ import torch
 from ..prompts import PromptEncoder
 
 TOKENS: Final = 16  # room for a long number, or a few words around one
-UNBOUNDED: Final = range(-(2**53), 2**53 + 1)
 
 
 class Draws:

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from ..prompts import PromptEncoder
 from ..row_texts import RowTexts
-from .draws import UNBOUNDED, Draws
+from .draws import Draws
 from .exact import ExactAnswers, normalise
-from .openai_reading import read_text
+from .openai_reading import UNBOUNDED, read_text
 from .shards import predictions_schema
 
 _EDGE: Final = 1 << 20
