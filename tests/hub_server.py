@@ -28,7 +28,7 @@ LARGE: Final = (".parquet", ".safetensors", ".bin")  # kept as large files whate
 LARGE_BYTES: Final = 1 << 20
 
 _ID: Final = r"(?P<repo>[\w.-]+/[\w.-]+)"
-_TYPE: Final = r"(?P<type>datasets)"
+_TYPE: Final = r"(?P<type>datasets|spaces)"
 ROUTES: Final = (
     ("GET", rf"/api/{_TYPE}/{_ID}(?:/revision/(?P<revision>[^/]+))?", "repository_info"),
     ("GET", rf"/api/{_TYPE}/{_ID}/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?", "tree"),
