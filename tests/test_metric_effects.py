@@ -345,6 +345,16 @@ def test_a_model_blind_to_conditions_has_no_agreement() -> None:
     assert found["regret"] == pytest.approx(found["regret_chance"])
 
 
+def test_rounding_is_no_effect() -> None:
+    """The mean of equal predictions differs between arms in the last digit: that is no agreement."""
+    human = np.linspace(0.1, 0.5, 10)
+    found = contrasts_of(human, 0.01, 1e-16 * human)
+    assert agreement(found) == pytest.approx(agreement(contrasts_of(human, 0.01, np.zeros(10))), nan_ok=True)
+    assert agreement(found)["refused"] == "the model has no effects: it gives every arm the same answers"
+    assert sign_flip_p(found) == 1
+    assert np.isnan(resampled_r(found)).all()
+
+
 def test_signs_count_only_where_people_show_an_effect() -> None:
     found = agreement(contrasts_of(np.array([0.3, -0.3, 0.1, 0.4]), 0.1, np.array([0.1, 0.1, -5.0, 0.2])))
     assert found["n_reliable"] == 3  # 0.1 with a standard error of 0.1 shows no sign

@@ -16,6 +16,8 @@ import pytest
 
 from socsci210.metrics import path
 
+from .hub_server import HubServer
+
 ROOT = Path(__file__).resolve().parent.parent
 CELL: dict[str, list[Any]] = {"study_id": ["s", "s"], "condition_num": [0, 0], "task_num": [0, 0], "scale_min": [1, 1], "scale_max": [3, 3]}
 
@@ -30,6 +32,19 @@ def test_loads_by_relative_path_offline() -> None:
     given = os.environ | {"HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"}
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=given, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "Do a model's answers to survey experiments look like people's?"
+
+
+def test_loads_from_a_hub(tmp_path: Path) -> None:
+    """As a repository of type space, where evaluate looks for modules: first for a tag of its own version, then on the main branch."""
+    code = 'import evaluate; print(sorted(evaluate.load("someone/socsci210", "calibration").higher_is_better)[0])'
+    with HubServer() as hub:
+        files = ("README.md", "requirements.txt", *(file.name for file in path().glob("*.py")))
+        hub.commit("spaces", "someone/socsci210", {name: (path() / name).read_bytes() for name in files})
+        given = os.environ | hub.environment() | {"HF_HOME": str(tmp_path), "HF_MODULES_CACHE": str(tmp_path / "modules")}
+        given.pop("HF_EVALUATE_OFFLINE", None)
+        found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=given, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr[-2000:]
+    assert found.stdout.strip() == "accuracy_draw"
 
 
 def test_path_holds_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +164,50 @@ def test_best_constant_and_total_variation_by_hand() -> None:
     assert (found["tv_stated"], found["tv_published"]) == (0.5, 0.5)
     assert (found["best_constant_stated"], found["best_constant_published"]) == (0.25, 0.5)
     assert found["log_likelihood"] == pytest.approx((np.log(1e-6) + 0) / 2)
+
+
+def cells(studies: list[str], conditions: list[int], low: int = 1, high: int = 5) -> dict[str, list[Any]]:
+    n = len(studies)
+    return {"study_id": studies, "condition_num": conditions, "task_num": [0] * n, "scale_min": [low] * n, "scale_max": [high] * n}
+
+
+def test_studies_count_the_same_however_many_cells_they_have() -> None:
+    """Flat averaging over cells is another number: here 0.25 * 3 / 4 + 1 / 4."""
+    rows = cells(["many"] * 3 + ["one"], [0, 1, 2, 0])
+    found = alignment().compute(predictions=[2, 2, 2, 5], references=[1] * 4, **rows)
+    assert found["w1_stated"] == pytest.approx((0.25 + 1) / 2)
+
+
+def test_the_range_that_people_used_moves_the_uniform_baseline() -> None:
+    """The two conventions differ by more than models do, so they have names and never share a column."""
+    found = alignment().compute(predictions=[3] * 4, references=[2, 3, 3, 4], **cells(["s"] * 4, [0] * 4))
+    assert (found["chance_stated"], found["chance_published"]) == pytest.approx((0.7 / 4, 0.3 / 2))
+    assert found["w1_published"] == pytest.approx(2 * found["w1_stated"])
+
+
+def test_a_question_without_bounds_is_scored_by_published_only() -> None:
+    rows = cells(["s"] * 3, [0] * 3) | {"scale_min": [None] * 3, "scale_max": [None] * 3}
+    found = evaluate.load(str(path())).compute(
+        predictions=[10, 1e27, 300], references=[10, 20, 110], participant=[0, 1, 2], demographic=[{}] * 3, **rows
+    )
+    assert found["w1_stated"] is None
+    assert found["w1_published"] == pytest.approx((0 + 90 + 0) / 100 / 3)  # 1e27 and 300 count at the end that people used
+    assert (found["accuracy_median"], found["entropy_ratio"], found["parity"]) == (None, None, {})
+
+
+def test_a_good_distance_says_nothing_about_conditions() -> None:
+    """Answers pooled over conditions are near every cell and know no effect: only treatment_effects tells."""
+    rng = np.random.default_rng(0)
+    n = 1200
+    rows = cells([f"s{i % 4}" for i in range(n)], [int(i) for i in rng.integers(0, 3, n)])
+    human = [1 + int(rng.binomial(4, 0.15 + 0.1 * (arm == 2))) for arm in rows["condition_num"]]
+    pooled = [np.bincount([h for h, s in zip(human, rows["study_id"], strict=True) if s == f"s{k}"], minlength=6)[1:] for k in range(4)]
+    predictions = [(pooled[i % 4] / pooled[i % 4].sum()).tolist() for i in range(n)]
+    near = alignment().compute(predictions=predictions, references=human, **rows)
+    assert near["w1_stated"] < 0.15 * near["chance_stated"]
+    people = {"participant": list(range(n)), "item_num": [0] * n}
+    blind = loaded("treatment_effects").compute(predictions=predictions, references=human, **people, **rows)
+    assert (blind["r"], blind["refused"]) == (None, "the model has no effects: it gives every arm the same answers")
 
 
 def test_individual_accuracy_by_hand() -> None:

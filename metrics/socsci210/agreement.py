@@ -14,6 +14,7 @@ import numpy as np
 from .codes import Codes, Floats, distinct, ratio, total
 from .effects import REFERENCE_OTHERS, Contrasts
 
+SMALLEST = 1e-6  # model effects below it are rounding: a model blind to conditions has them too
 FEWEST = 3  # contrasts for a correlation
 SHARED = 0.25  # correlation of the squared errors of two contrasts of one study: those of two arms against one control are correlated 1/2
 
@@ -60,6 +61,7 @@ def agreement(contrasts: Contrasts) -> Agreement:
     `r` is refused for fewer than three contrasts, for a model without effects, and where people's effects do not stand out from their
     noise: E[h^2] - E[se^2] is then under two standard errors of what noise alone gives.
     """
+    contrasts = _without_rounding(contrasts)
     studies = distinct([contrasts.study])
     weight = _weights(studies)
     moments = _moments(contrasts, studies)
@@ -88,7 +90,7 @@ def agreement(contrasts: Contrasts) -> Agreement:
 
 def resampled_r(contrasts: Contrasts, *, draws: int = 1000, seed: int = 0) -> Floats:
     """`r` of bootstrap samples that resample studies only, shape (draws,); nan where the human effects of a sample are all noise."""
-    moments = _moments(contrasts, distinct([contrasts.study]))
+    moments = _moments(_without_rounding(contrasts), distinct([contrasts.study]))
     n = len(moments.hh)
     pick = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws) / n
     hh, hm, mm, noise = (pick @ moment for moment in moments)
@@ -102,12 +104,17 @@ def sign_flip_p(contrasts: Contrasts, *, draws: int = 1000, seed: int = 0) -> fl
     """
     if not len(contrasts.human):
         return np.nan
-    products = _weights(distinct([contrasts.study])) * contrasts.human * contrasts.model
+    products = _weights(distinct([contrasts.study])) * contrasts.human * _without_rounding(contrasts).model
     outcomes = distinct([contrasts.study, contrasts.task])
     each = total(outcomes.code, products, outcomes.size)
     signs = np.random.default_rng(seed).integers(0, 2, (draws, outcomes.size)) * 2.0 - 1
     hits = int((signs @ each >= each.sum() - 1e-15).sum())
     return (1 + hits) / (1 + draws)
+
+
+def _without_rounding(contrasts: Contrasts) -> Contrasts:
+    """Model effects that are zero but for rounding are zero."""
+    return contrasts._replace(model=np.where(np.abs(contrasts.model) < SMALLEST, 0.0, contrasts.model))
 
 
 def _weights(studies: Codes) -> Floats:

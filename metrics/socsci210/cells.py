@@ -132,14 +132,19 @@ def predicted(cells: Cells, code: Ints, answers: Answers, weight: Floats | None 
         answers: their distributions or points.
         weight: of each predicted row.
     """
-    parts = [_gather(cells, code[:0], np.zeros(0), np.zeros(0))]
-    on_grid = len(parts[0].code)  # every part begins with the same places
+    grid = _gather(cells, code[:0], np.zeros(0), np.zeros(0))
+    size = len(grid.code)  # every part begins with the same places; what lies beside them follows
+    found = [grid]
     for some in answers.slices():
         row, value, mass = answers.part(some)
-        parts.append(_gather(cells, code[some][row], value, mass if weight is None else mass * weight[some][row]))
-        parts[0].mass[:] += parts[-1].mass[:on_grid]
-    rest = [Mass(*(column[on_grid:] for column in part)) for part in parts[1:]]
-    return Mass(*(np.concatenate([parts[0][i], *(part[i] for part in rest)]) for i in range(3)))
+        part = _gather(cells, code[some][row], value, mass if weight is None else mass * weight[some][row])
+        grid.mass[:] += part.mass[:size]
+        found.append(Mass(part.code[size:], part.value[size:], part.mass[size:]))
+    return Mass(
+        np.concatenate([one.code for one in found]),
+        np.concatenate([one.value for one in found]),
+        np.concatenate([one.mass for one in found]),
+    )
 
 
 def uniform(cells: Cells, low: Floats, high: Floats) -> Mass:

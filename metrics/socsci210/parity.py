@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 MIN_PEOPLE = 30
+SHUFFLES_AT_ONCE = 25  # bounds the memory
 
 
 class Attribute(NamedTuple):
@@ -140,9 +141,13 @@ def _one_study(
     null = np.zeros_like(real)
     sizes = np.concatenate([_sizes(a) for a in kept])
     last = np.concatenate([np.cumsum(_sizes(a)) for a in kept])
-    for _ in range(shuffles):  # in a random order of people, the first n1 are one random group, the next n2 another, ...
-        total = np.concatenate([np.zeros((1, sums.shape[1])), np.cumsum(sums[rng.permutation(len(sums))], axis=0)])
-        null += _gaps(total[last] - total[last - sizes], enough, edges)
+    running = np.zeros((len(sums) + 1, sums.shape[1]))
+    for start in range(0, shuffles, SHUFFLES_AT_ONCE):
+        groups = np.empty((min(SHUFFLES_AT_ONCE, shuffles - start), len(last), sums.shape[1]))
+        for one in groups:  # in a random order of people, the first n1 are one random group, the next n2 another, ...
+            np.cumsum(sums[rng.permutation(len(sums))], axis=0, out=running[1:])
+            np.subtract(running[last], running[last - sizes], out=one)
+        null += _gaps(groups, enough, edges).sum(axis=0)
     null /= shuffles
     means = _accuracy_means(member @ sums, enough)
     found = []
@@ -157,7 +162,7 @@ def _one_study(
 
 
 def _outcomes(sums: Floats) -> int:
-    return int(sums.shape[1] - 2) // 3
+    return int(sums.shape[-1] - 2) // 3
 
 
 def _sizes(attribute: Attribute) -> Ints:
@@ -171,25 +176,29 @@ def _membership(attribute: Attribute) -> Floats:
 
 
 def _accuracy_means(groups: Floats, enough: NDArray[np.bool_]) -> Floats:
-    out: Floats = np.where(enough[:, 0], groups[:, 0] / np.maximum(groups[:, 1], 1), np.nan)
+    out: Floats = np.where(enough[:, 0], groups[..., 0] / np.maximum(groups[..., 1], 1), np.nan)
     return out
 
 
 def _gaps(groups: Floats, enough: NDArray[np.bool_], edges: Ints) -> Floats:
-    """(attributes, 3): gap in accuracy, mean over outcomes of the model's and of people's response gap."""
+    """(..., attributes, 3): gap in accuracy, mean over outcomes of the model's and of people's response gap.
+
+    `groups` are sums of groups, shape (..., groups, columns of `_person_sums`).
+    """
     k = _outcomes(groups)
-    predicted, human, n = (groups[:, 2 + i * k : 2 + (i + 1) * k] for i in range(3))
+    predicted, human, n = (groups[..., 2 + i * k : 2 + (i + 1) * k] for i in range(3))
     usable = enough[:, 2:] & (n > 0)
     places = [np.where(usable, value / np.maximum(n, 1), np.nan) for value in (predicted, human)]
-    columns = np.concatenate([_accuracy_means(groups, enough)[:, None], *places], axis=1)
-    spread = np.fmax.reduceat(columns, edges[:-1]) - np.fmin.reduceat(columns, edges[:-1])
-    counted = np.add.reduceat(np.isfinite(columns), edges[:-1], dtype=np.int64)
+    columns = np.concatenate([_accuracy_means(groups, enough)[..., None], *places], axis=-1)
+    spread = np.fmax.reduceat(columns, edges[:-1], axis=-2) - np.fmin.reduceat(columns, edges[:-1], axis=-2)
+    counted = np.add.reduceat(np.isfinite(columns), edges[:-1], axis=-2, dtype=np.int64)
     spread[counted < 2] = np.nan
-    return np.stack([spread[:, 0], _row_means(spread[:, 1 : 1 + k]), _row_means(spread[:, 1 + k :])], axis=1)
+    return np.stack([spread[..., 0], _row_means(spread[..., 1 : 1 + k]), _row_means(spread[..., 1 + k :])], axis=-1)
 
 
 def _row_means(values: Floats) -> Floats:
     """Mean of the values that are not nan in each row; nan where there is none."""
     known = np.isfinite(values)
-    out: Floats = np.where(known.any(axis=1), np.where(known, values, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1), np.nan)
+    total, n = np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1)
+    out: Floats = np.where(n > 0, total / np.maximum(n, 1), np.nan)
     return out
