@@ -21,6 +21,7 @@ from socsci210.dataset_folder import DatasetFolder
 from socsci210.egress import EgressError
 from socsci210.errors import DatasetError
 from socsci210.predict import ServerOptions, predict, read_metadata
+from socsci210.predict.shards import ARM_KEY
 from socsci210.prompts import SYSTEM_PROMPT, messages, persona
 from tests.openai_server import CHATML, Answering, Fault, OpenAIServer, taught_model
 from tests.tiny import tiny_tokenizer
@@ -143,6 +144,43 @@ def test_long_scales_are_drawn(server: OpenAIServer, wide: Path, tmp_path: Path)
                 assert share == pytest.approx(counts[value] / counts.total())
     usage = read_metadata(path)["usage"]
     assert usage["rows_by_method"] == {"draws": PEOPLE, "logprobs": PEOPLE} and usage["rows_with_draws_alike"] < PEOPLE
+
+
+def test_scales_without_bounds_are_drawn(tmp_path: Path) -> None:
+    rows = [
+        row | ({"scale_min": None, "scale_max": None} if row["task_num"] == 0 else {"scale_max": 500}) for row in tiny_rows(people=PEOPLE)
+    ]
+    dataset = write_tiny_dataset(tmp_path / "dataset", rows)
+    with OpenAIServer(said("-7", "about 250", "250", "none")).running() as server:
+        path = ask(server, dataset, tmp_path / "p", draws=4)
+    found = table(path)
+    for row in rows:
+        if row["study_id"] == "unseen":
+            predicted = found[row["study_id"], row["sample_id"]]
+            support, shares = ([-7, 250], [1 / 3, 2 / 3]) if row["task_num"] == 0 else ([250], [1.0])
+            assert predicted["support"] == support and predicted["probabilities"] == pytest.approx(shares)
+            assert predicted["prediction"] == support[0] and predicted["answer_mass"] == (0.75 if row["task_num"] == 0 else 0.5)
+    metadata = read_metadata(path)
+    assert metadata["drawn"] == {"scale without bounds": PEOPLE, "more than 101 possible answers": PEOPLE} and metadata["draws"] == 4
+
+
+def test_arms(server: OpenAIServer, dataset: Path, tmp_path: Path) -> None:
+    run = {"engine": "openai", "model": "tiny", "dataset": dataset, "config": CONFIG, "arms": True}
+    lines: list[str] = []
+    path = predict(out=tmp_path / "p", server=options(server, show=lines.append), **run)
+    rows = pq.read_table(path).to_pylist()
+    assert len(rows) == len({tuple(row[name] for name in ARM_KEY) for row in rows}) == 2 * PEOPLE * 3
+    assert read_metadata(path)["arms"] is True and "36 personas and stimuli in arms of" in lines[0]
+    of_rows = table(ask(server, dataset, tmp_path / "q"))  # a person in the arm that the person was in
+    own = {
+        (r["participant"], r["condition_num"], r["task_num"]): r["sample_id"] for r in tiny_rows(people=PEOPLE) if r["study_id"] == "unseen"
+    }
+    met = [(row, own[key]) for row in rows if (key := (row["participant"], row["condition_num"], row["task_num"])) in own]
+    assert len(met) == 2 * PEOPLE
+    for row, sample in met:
+        assert row["probabilities"] == of_rows["unseen", sample]["probabilities"]
+    with pytest.raises(DatasetError, match="a person's own answer"):
+        predict(out=tmp_path / "r", server=options(server, shots=2), **run)
 
 
 def said(*texts: str, **more: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
