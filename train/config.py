@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
@@ -19,6 +19,8 @@ from socsci210.errors import SocSciError
 from socsci210.schema import Many, Strict
 
 SplitConfig = Literal["all", "unseen_studies", "unseen_conditions", "unseen_outcomes", "unseen_participants"]
+Fraction = Literal[1, 5, 10, 25, 50, 100]
+HELP = "see the comments in train/configs/nano.yaml"
 
 
 class TrainError(SocSciError):
@@ -54,14 +56,17 @@ class TrainConfig(Strict):
     """Model folder to write; it is complete or absent. Checkpoints lie in `<output>.checkpoints` until then."""
     train_on: Many[SplitConfig] = Field(min_length=1)
     """Rows that stand on the train side of ALL these configs."""
+    fraction: Fraction | None = None
+    """Config unseen_participants only: rows of this percentage of the training people. Fractions nest."""
     model: str | None = None
     """Folder or Hub id of any causal language model; or else `nano`."""
     nano: NanoConfig | None = None
     template: Literal["upstream", "stimulus_first"] = "upstream"
     seed: int = 0
-    max_steps: int | None = Field(None, ge=1)
+    max_steps: int | None = Field(None, ge=0)
     max_minutes: Number | None = Field(None, gt=0)
-    """Training stops at max_steps, max_minutes or max_epochs, whichever comes first; the learning rate follows the nearest end."""
+    """Training stops at max_steps, max_minutes or max_epochs, whichever comes first; the learning rate follows the nearest end.
+    With `max_steps: 0` the model is saved as it starts: the baseline of a model of random weights."""
     max_epochs: int | None = Field(None, ge=1)
     batch_size: int = Field(32, ge=1)
     """Rows per process and forward pass; rows per step = batch_size x accumulation x processes."""
@@ -88,6 +93,8 @@ class TrainConfig(Strict):
             raise ValueError("give max_steps, max_minutes or max_epochs, or training never ends")
         if self.batch_size % self.share_prefix:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of share_prefix {self.share_prefix}")
+        if self.fraction is not None and "unseen_participants" not in self.train_on:
+            raise ValueError("fraction is of the training people of unseen_participants, which train_on does not name")
         return self
 
 
@@ -105,17 +112,29 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Resolved:
     Raises:
         TrainError: no such file, not YAML, an unknown key, or a value that does not fit; file and key are named.
     """
+    values, source = read_values(path, overrides)
+    return resolve(values, source, where=str(path))
+
+
+def read_values(
+    path: Path, overrides: Sequence[str] = (), *, example: str = "train/configs/nano.yaml"
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of a YAML file with `--key value` arguments laid over them, unchecked, and where each came from.
+
+    Raises:
+        TrainError: no such file, not YAML, no mapping, or arguments that cannot be read. `example` is named as a place to start from.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise TrainError(f"not a readable YAML file ({error})", where=str(path), fix="check the path and the file") from error
     if not isinstance(values, dict):
-        raise TrainError("not a mapping of keys to values", where=str(path), fix="start from train/configs/nano.yaml")
-    source = {key: "file" for key, _ in _flat(values)}
+        raise TrainError("not a mapping of keys to values", where=str(path), fix=f"start from {example}")
+    source = {key: "file" for key, _ in flat(values)}
     for key, value in _overrides(overrides):
         _put(values, key, value)
         source[key] = "command line"
-    return resolve(values, source, where=str(path))
+    return values, source
 
 
 def resolve(values: dict[str, Any], source: dict[str, str] | None = None, *, where: str = "settings") -> Resolved:
@@ -127,15 +146,16 @@ def resolve(values: dict[str, Any], source: dict[str, str] | None = None, *, whe
     try:
         config = TrainConfig.model_validate(values)
     except ValidationError as error:
-        raise _explain(error, where) from error
-    given = source or {key: "code" for key, _ in _flat(values)}
-    return Resolved(config, {key: given.get(key, "default") for key, _ in _flat(config.model_dump())})
+        raise explain(error, TrainConfig, where=where) from error
+    given = source or {key: "code" for key, _ in flat(values)}
+    return Resolved(config, {key: given.get(key, "default") for key, _ in flat(config.model_dump())})
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys in dotted form, and their values."""
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
@@ -157,13 +177,23 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def _explain(error: ValidationError, where: str) -> TrainError:
+def explain(error: ValidationError, model: type[BaseModel], *, where: str, fix: str = HELP) -> TrainError:
+    """The first problem that pydantic found, in words: the key, what stands there, and the key that may have been meant."""
     problem = error.errors()[0]
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        model: type[BaseModel] = NanoConfig if key.startswith("nano.") else TrainConfig
-        near = difflib.get_close_matches(key.rpartition(".")[2], model.model_fields, n=1)
-        fix = f"did you mean {near[0]!r}?" if near else "remove it"
-        return TrainError(f"unknown key {key!r}", where=where, expected=f"one of {', '.join(model.model_fields)}", fix=fix)
+        known = _keys_beside(model, problem["loc"])
+        near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
+        meant = f"did you mean {near[0]!r}?" if near else "remove it"
+        return TrainError(f"unknown key {key!r}", where=where, expected=f"one of {', '.join(known)}", fix=meant)
     found = f"{key}: {problem['msg']}" + (f", not {problem['input']!r}" if key and problem["type"] != "missing" else "")
-    return TrainError(found, where=where, fix="see the comments in train/configs/nano.yaml")
+    return TrainError(found, where=where, fix=fix)
+
+
+def _keys_beside(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """The keys that a (nested) model has where a problem was found."""
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        models = [kind for kind in get_args(field.annotation) or (field.annotation,) if isinstance(kind, type)] if field else []
+        model = next((kind for kind in models if issubclass(kind, BaseModel)), model)
+    return list(model.model_fields)

@@ -27,8 +27,13 @@ _KEY: Final = ["study_id", "sample_id"]
 Index = npt.NDArray[np.int64]
 
 
-def training_rows(folder: DatasetFolder, train_on: Sequence[str]) -> pa.Table:
+def training_rows(folder: DatasetFolder, train_on: Sequence[str], fraction: int | None = None) -> pa.Table:
     """Rows on the train side of every named config, checked against the published assignments.
+
+    Args:
+        folder: the dataset.
+        train_on: split configs, or `all`.
+        fraction: only rows of this percentage of the training people of unseen_participants.
 
     Raises:
         TrainError: there are none, or one of them is assigned to another side.
@@ -36,10 +41,19 @@ def training_rows(folder: DatasetFolder, train_on: Sequence[str]) -> pa.Table:
     first, *others = [folder.rows(config, "train", COLUMNS if place == 0 else _KEY) for place, config in enumerate(train_on)]
     for other in others:
         first = first.filter(pc.is_in(_keys(first), value_set=_keys(other)))
+    if fraction is not None:
+        first = _of_fraction(first, folder.table("assignments"), fraction)
     if not first.num_rows:
         raise TrainError(f"no row is on the train side of {', '.join(train_on)}", where=str(folder.path), fix="train on fewer configs")
     assert_no_held_out(first, folder.table("assignments"), train_on)
     return first
+
+
+def _of_fraction(rows: pa.Table, assignments: pa.Table, fraction: int) -> pa.Table:
+    """The rows whose person is within a training fraction."""
+    chosen = assignments.filter((pc.field("config") == "unseen_participants") & (pc.field("train_fraction") <= fraction))
+    people = _joined(chosen.column("study_id"), chosen.column("unit"))
+    return rows.filter(pc.is_in(_joined(rows.column("study_id"), rows.column("participant")), value_set=people))
 
 
 def on_scale(rows: pa.Table, folder: DatasetFolder) -> tuple[pa.Table, int]:
@@ -62,8 +76,12 @@ def on_scale(rows: pa.Table, folder: DatasetFolder) -> tuple[pa.Table, int]:
 
 
 def _keys(rows: pa.Table) -> pa.ChunkedArray:
-    study = rows.column("study_id").cast(pa.string())
-    return pc.binary_join_element_wise(study, rows.column("sample_id").cast(pa.string()), "/")
+    return _joined(rows.column("study_id"), rows.column("sample_id"))
+
+
+def _joined(study: pa.ChunkedArray, number: pa.ChunkedArray) -> pa.ChunkedArray:
+    """`study/number`: numbers restart in every study."""
+    return pc.binary_join_element_wise(study.cast(pa.string()), number.cast(pa.string()), "/")
 
 
 def assert_no_held_out(rows: pa.Table, assignments: pa.Table, train_on: Sequence[str]) -> dict[str, int]:

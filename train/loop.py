@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ from socsci210.prompts import PromptEncoder
 
 from .config import Resolved, TrainConfig, TrainError
 from .data import Examples, Index, Order, collate, context_of, on_scale, training_rows
+from .lock import alone
 from .objective import answer_loss
 from .run_record import identity, run_record
 
@@ -54,10 +56,11 @@ def learning_rate(peak: float, done: float, warmup: float) -> float:
 def train(resolved: Resolved, say: Say = lambda text: print(text, file=sys.stderr)) -> Path:
     """Train a model as configured and return its folder: model, tokenizer and `run_record.json`.
 
-    A run that was cut off goes on from its newest checkpoint.
+    A run that was cut off goes on from its newest checkpoint. While it trains it holds a lock on `<output>.lock`.
 
     Raises:
-        TrainError: the output exists, the checkpoints are of another run, rows cannot be trained on, or the loss is not finite.
+        TrainError: the output exists, another process trains it, the checkpoints are of another run, rows cannot be trained on, or the
+            loss is not finite.
         DatasetError: there is no such dataset or model.
     """
     from accelerate import Accelerator
@@ -69,9 +72,15 @@ def train(resolved: Resolved, say: Say = lambda text: print(text, file=sys.stder
         raise TrainError("the output exists already", where=str(output), fix="choose another --output, or delete it")
     set_seed(config.seed)
     accelerator = Accelerator(mixed_precision=config.precision)
+    with alone(output) if accelerator.is_main_process else nullcontext():
+        return _trained(resolved, accelerator, output, say)
+
+
+def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Path:
+    config = resolved.config
     speak: Say = say if accelerator.is_main_process else lambda text: None
     folder = DatasetFolder(config.dataset)
-    rows, off_scale = on_scale(training_rows(folder, config.train_on), folder)
+    rows, off_scale = on_scale(training_rows(folder, config.train_on, config.fraction), folder)
     model, tokenizer = _model(config, rows)
     encoder = PromptEncoder(tokenizer, config.template)
     examples = Examples(rows, folder, encoder, context=context_of(model))
@@ -139,7 +148,7 @@ class _Run:
 
     def _share_done(self) -> float:
         config, progress = self.config, self.progress
-        shares = [progress.step / config.max_steps] if config.max_steps else []
+        shares = [] if config.max_steps is None else [progress.step / config.max_steps if config.max_steps else 1.0]
         if config.max_minutes:
             shares.append(self._agreed(progress.seconds) / (60 * config.max_minutes))
         if config.max_epochs:
@@ -209,8 +218,6 @@ class _Run:
         return loss_sum, total
 
     def _synchronised(self, *, last: bool) -> Any:
-        from contextlib import nullcontext
-
         return nullcontext() if last else self.accelerator.no_sync(self.model)
 
     def _log(self, pending: list[tuple[float, int]]) -> None:

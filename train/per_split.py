@@ -7,18 +7,14 @@ a time, each in a process of its own with one thread.
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from .config import TrainConfig, TrainError, resolve
+from .config import resolve
+from .launch import launch
 from .loop import Say
 
 AT_A_TIME: Final = 2
@@ -46,23 +42,10 @@ def train_per_split(settings: Mapping[str, Any], configs: Sequence[str], *, outp
     def one(config: str) -> Path:
         target = output / config
         chosen = resolve({**settings, **shared, "train_on": [config], "output": str(target)}, where=f"model of {config}").config
-        _in_process(chosen)
+        with tempfile.TemporaryDirectory() as folder:
+            launch(chosen, Path(folder), threads=1)
         say(f"{config}: trained")
         return target
 
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         return dict(zip(configs, pool.map(one, configs), strict=True))
-
-
-def _in_process(config: TrainConfig) -> None:
-    """`python -m socsci210.train` on these settings, with one thread."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.yaml"
-        path.write_text(yaml.safe_dump(config.model_dump(mode="json")), encoding="utf-8")
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-        command = [sys.executable, "-m", "socsci210.train", str(path)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        start = next((at for at, line in enumerate(lines) if line.startswith("error: ")), max(0, len(lines) - 5))
-        raise TrainError("\n".join(lines[start:]).removeprefix("error: "), where=f"model of {', '.join(config.train_on)}")
