@@ -349,7 +349,7 @@ def test_two_processes_add_up(tmp_path: Path) -> None:
     workers = [context.Process(target=_half, args=(rank, str(tmp_path), queue)) for rank in range(2)]
     for worker in workers:
         worker.start()
-    found = dict(queue.get(timeout=120) for _ in workers)
+    found = dict(queue.get(timeout=300) for _ in workers)
     for worker in workers:
         worker.join()
     assert found[1] is None
