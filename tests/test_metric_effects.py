@@ -249,6 +249,32 @@ def test_constant_arms_show_nothing() -> None:
     assert (found.human[0], found.human_se[0], found.reliable[0]) == (pytest.approx(0.2), 0, False)
 
 
+def test_a_constant_arm_beside_noisy_ones_has_the_others_error() -> None:
+    rng = np.random.default_rng(0)
+    zeros, condition = np.zeros(90, np.int64), np.repeat([0, 1, 2], 30)
+    value = np.where(condition == 2, 0.3, rng.random(90))
+    for values in (value, np.full(90, 0.3)):
+        rows = Rows(zeros, condition, zeros, zeros, np.arange(90), values)
+        found = between_contrasts(rows, rows, NOBODY)
+        noise = [values[condition == c].var(ddof=1) / 30 for c in range(3)]
+        truth = [np.sqrt(noise[c] + (sum(noise) - noise[c]) / 4) for c in range(3)]
+        assert found.human_se == pytest.approx(truth, abs=1e-9)
+
+
+def test_the_95_percent_interval_covers_the_true_effect() -> None:
+    """500 outcomes of two arms, weighted rows, each person twice: people are counted, not rows."""
+    rng = np.random.default_rng(1)
+    tasks, n = 500, 60
+    task, person = np.repeat(np.arange(tasks), 2 * n), np.tile(np.repeat(np.arange(n), 2), tasks)
+    arm, zeros = person % 2, np.zeros(2 * n * tasks, np.int64)
+    own = np.repeat(rng.normal(size=(tasks, n)), 2)
+    weight = np.tile(np.repeat(rng.uniform(0.5, 1.5, n), 2), tasks)
+    rows = Rows(zeros, arm, task, zeros, person, own + 0.3 * rng.normal(size=len(own)) + 0.5 * arm, weight)
+    found = between_contrasts(rows, rows, np.array([0]))
+    covered = np.abs(found.human - 0.5) <= 1.96 * found.human_se
+    assert 0.92 <= covered.mean() <= 0.97
+
+
 def invariant(rows: Rows, other: Rows, control: np.ndarray, sign: float = 1) -> None:
     for contrasts in (between_contrasts, within_contrasts):
         one, two = contrasts(rows, rows, control), contrasts(other, other, control)

@@ -97,7 +97,7 @@ def between_contrasts(people: Rows, model: Rows, control: Ints) -> Contrasts:
     expected, _, _ = _arm_means(arms.code[len(people.value) :], model, arms.codes.size)
     frame = arms.frame((n >= 2) & np.isfinite(human) & np.isfinite(expected), control)
     noise, behind = variance[frame.arm], n[frame.arm].astype(np.float64)
-    se = np.sqrt(noise + ratio(frame.beside(noise), frame.n_beside**2))
+    se = np.sqrt(np.maximum(noise + ratio(frame.beside(noise), frame.n_beside**2), 0))  # a difference of sums can fall below 0
     people_behind = (behind + frame.beside(behind)).astype(np.int64)
     return frame.contrasts_of(
         frame.contrasts, frame.against(human[frame.arm]), se, frame.against(expected[frame.arm]), people_behind, "between"
