@@ -25,7 +25,7 @@ TOLERANCE: Final = 1e-6  # of a sum of probabilities
 BATCH: Final = 1 << 16  # rows read at a time
 _READ: Final = (
     "study_id", "sample_id", "participant", "condition_num", "task_num", "item_num",
-    "support", "probabilities", "prediction", "answer_mass",
+    "support", "probabilities", "prediction", "answer_mass", "parsed",
 )  # fmt: skip
 Mask = NDArray[np.bool_]
 
@@ -39,7 +39,7 @@ class Predictions:
         answers: their distributions or points, values ascending.
         kind: whether they are distributions or draws.
         mass: probability on allowed answers before normalising; None where the file has none.
-        unparsed: index of the rows whose draw could not be read as an answer (they are not in `row`).
+        unparsed: index of the rows of whose draws none could be read as an answer (they are not in `row`).
     """
 
     files: PredictionFiles
@@ -68,9 +68,14 @@ def read_predictions(run: PredictionFiles, rows: pa.Table, scale: Scale) -> Pred
     at = Where(run, rows, place)
     order = np.argsort(place, kind="stable")
     if has(run, names, "probabilities"):
-        answers = read_distributions(run, names, at, scale.take(place))
-        mass = read_mass(run, names, at, np.ones(len(place), np.bool_))
-        return Predictions(run, place[order], answers, "distributions", None if mass is None else mass[order], place[:0])
+        silent = _silent(run, names, len(place))
+        answers = read_distributions(run, names, at, scale.take(place), silent)
+        mass = read_mass(run, names, at, ~silent)
+        place, mass, told = place[order], None if mass is None else mass[order], np.diff(answers.start) > 0
+        if not told.any():
+            raise _nothing_parsed(run, len(told))
+        answers = answers._replace(start=answers.start[np.append(told, True)])
+        return Predictions(run, place[told], answers, "distributions", None if mass is None else mass[told], place[~told])
     if not has(run, names, "prediction"):
         raise DatasetError("neither `probabilities` nor `prediction`", where=run.where, expected="one of them", fix=AGAIN)
     point = read_columns(run, ("prediction",)).column(0).to_numpy().astype(np.float64)
@@ -78,9 +83,20 @@ def read_predictions(run: PredictionFiles, rows: pa.Table, scale: Scale) -> Pred
     place, point, mass = place[order], point[order], None if mass is None else mass[order]
     parsed = np.isfinite(point)
     if not parsed.any():
-        raise DatasetError(f"none of {len(parsed)} predictions could be read as an answer", where=run.where, fix=AGAIN)
+        raise _nothing_parsed(run, len(parsed))
     answers = Answers(np.arange(int(parsed.sum()) + 1), point[parsed], np.ones(int(parsed.sum())))
     return Predictions(run, place[parsed], answers, "draws", None if mass is None else mass[parsed], place[~parsed])
+
+
+def _silent(run: PredictionFiles, names: list[str], n: int) -> Mask:
+    """Predictions that say of themselves that none of their draws is an answer, in the order of the files."""
+    if "parsed" not in names:
+        return np.zeros(n, np.bool_)
+    return ~pc.fill_null(read_columns(run, ("parsed",)).column(0), True).to_numpy()
+
+
+def _nothing_parsed(run: PredictionFiles, n: int) -> DatasetError:
+    return DatasetError(f"none of {n} predictions could be read as an answer", where=run.where, fix=AGAIN)
 
 
 @dataclass(frozen=True)
@@ -219,13 +235,14 @@ _FALLS: Final = ("have a support that does not ascend", "ascending values", AGAI
 _CHECKS: Final = (_EMPTY, _LENGTHS, _NEGATIVE, _SUM, _SUPPORT, _FALLS)
 
 
-def read_distributions(run: PredictionFiles, names: list[str], at: Where, scale: Scale) -> Answers:
+def read_distributions(run: PredictionFiles, names: list[str], at: Where, scale: Scale, silent: Mask | None = None) -> Answers:
     """The checked distributions, ordered by `at.place`.
 
     Args:
         names: columns of the files.
         at: where each prediction belongs; its order is that of the files.
         scale: of each prediction, in that order.
+        silent: in that order, predictions that may have no distribution; theirs are empty. Default: none.
     """
     if "support" not in names:
         raise DatasetError("no column `support`", where=run.where, expected="support and probabilities", fix=AGAIN)
@@ -236,7 +253,7 @@ def read_distributions(run: PredictionFiles, names: list[str], at: Where, scale:
     for batch in _batches(run, ["support", "probabilities"]):
         rows = np.arange(done, done + len(batch))
         done += len(batch)
-        parts.append(_checked(batch, rows, scale, wrong))
+        parts.append(_checked(batch, rows, scale, wrong, None if silent is None else silent[rows]))
     wrong.raise_first(at)
     sizes = np.concatenate([part[0] for part in parts])
     order = np.argsort(at.place, kind="stable")
@@ -253,11 +270,11 @@ def read_distributions(run: PredictionFiles, names: list[str], at: Where, scale:
     return Answers(start, value, probability)
 
 
-def _checked(batch: pa.RecordBatch, rows: Ints, scale: Scale, wrong: _Wrong) -> tuple[Ints, Floats, Floats]:
+def _checked(batch: pa.RecordBatch, rows: Ints, scale: Scale, wrong: _Wrong, silent: Mask | None) -> tuple[Ints, Floats, Floats]:
     """Sizes, values and probabilities of one batch; what is wrong is noted."""
     lists = [batch.column(i) for i in range(2)]
     lengths = [pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64) for column in lists]
-    wrong.note(rows, lengths[0] == 0, *_EMPTY)
+    wrong.note(rows, (lengths[0] == 0) if silent is None else (lengths[0] == 0) & ~silent, *_EMPTY)
     wrong.note(rows, lengths[0] != lengths[1], *_LENGTHS)
     usable = (lengths[0] == lengths[1]) & (lengths[0] > 0)
     if not usable.all():
@@ -282,7 +299,7 @@ def _checked(batch: pa.RecordBatch, rows: Ints, scale: Scale, wrong: _Wrong) -> 
     if falls.any():
         wrong.note(rows, np.bincount(row, weights=falls, minlength=n) > 0, *_FALLS)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return sizes, value, probability / total[row]
+        return np.where(usable, lengths[0], 0), value, probability / total[row]
 
 
 def read_mass(run: PredictionFiles, names: list[str], at: Where, parsed: Mask) -> Floats | None:
