@@ -218,6 +218,22 @@ def test_texts_without_an_answer_are_counted(dataset: Path, tmp_path: Path) -> N
     assert row["raw"] == ["I cannot say."] and read_metadata(path)["usage"]["rows_not_parsed"] == 2 * PEOPLE
 
 
+def test_rows_without_an_answer_are_scored_as_not_parsed(tmp_path: Path) -> None:
+    from socsci210.score import score
+    from tests.scored_dataset import row, write_dataset
+
+    dataset = write_dataset(tmp_path / "d", [row("study1", c, 1 + n % 3, split="test") for c in range(2) for n in range(10)])
+    silent = iter(range(1000))
+    shy = lambda body: {"choices": [{"message": {"content": "no" if next(silent) % 5 < 2 else "2"}}]}  # noqa: E731
+    with OpenAIServer(shy).running() as server:
+        path = ask(server, dataset, tmp_path / "p", config="unseen_conditions", draws=1, concurrency=1, logprobs=False)
+        several = ask(server, dataset, tmp_path / "q", config="unseen_conditions", draws=2, concurrency=1, logprobs=False)
+    for file, lost in ((path, 8), (several, 4)):
+        assert read_metadata(file)["usage"]["rows_not_parsed"] == lost
+        (run,) = score([file], dataset).runs
+        assert (run.coverage.rows_parsed, run.coverage.left_out["unparsed prediction"]) == (20 - lost, lost)
+
+
 @pytest.mark.parametrize(
     "given", [None, {"content": None}, {"content": []}, {"content": [{"token": "1", "logprob": 0, "top_logprobs": []}]}]
 )
