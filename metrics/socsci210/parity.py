@@ -141,12 +141,15 @@ def _one_study(
     null = np.zeros_like(real)
     sizes = np.concatenate([_sizes(a) for a in kept])
     last = np.concatenate([np.cumsum(_sizes(a)) for a in kept])
-    running = np.zeros((len(sums) + 1, sums.shape[1]))
+    starts = np.unique(np.concatenate([[0], last, last - sizes]))
+    starts = starts[starts < len(sums)]  # sums over the people from one start to the next are all that the groups need
+    begin, end = np.searchsorted(starts, last - sizes), np.searchsorted(starts, last)
+    running = np.zeros((len(starts) + 1, sums.shape[1]))
     for start in range(0, shuffles, SHUFFLES_AT_ONCE):
         groups = np.empty((min(SHUFFLES_AT_ONCE, shuffles - start), len(last), sums.shape[1]))
         for one in groups:  # in a random order of people, the first n1 are one random group, the next n2 another, ...
-            np.cumsum(sums[rng.permutation(len(sums))], axis=0, out=running[1:])
-            np.subtract(running[last], running[last - sizes], out=one)
+            np.cumsum(np.add.reduceat(sums.take(rng.permutation(len(sums)), axis=0), starts, axis=0), axis=0, out=running[1:])
+            np.subtract(running[end], running[begin], out=one)
         null += _gaps(groups, enough, edges).sum(axis=0)
     null /= shuffles
     means = _accuracy_means(member @ sums, enough)

@@ -21,6 +21,7 @@ from .rows import means_on_scale
 from .scored import Scored
 
 FLIPS: Final = 2000
+STUDIES_AT_ONCE: Final = 20  # bounds the memory
 WITHIN: Final = 0.5  # a study that does not state its design is within where more of its people than this answered in several arms
 
 

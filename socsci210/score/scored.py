@@ -63,27 +63,16 @@ class Scored:
             weight: of each row of the split, default 1.
             decode: read the distributions at temperature 0.6 and top_p 0.9.
         """
-        code = self.cells.code[self.predicted]
-        sums: Floats = np.zeros(0)
-        loose: list[Mass] = []
-        nothing = maths.predicted(self.cells, code[:0], _NOTHING)  # the places of all whole answers on all scales
-        regular = len(nothing.mass)
-        for some, answers in blocks(self.predictions.answers):
-            given = None if weight is None else weight[self.predicted[some]]
-            found = maths.predicted(self.cells, code[some], maths.decoded(answers) if decode else answers, given)
-            sums = found.mass[:regular] if not len(sums) else sums + found.mass[:regular]
-            loose.append(Mass(*(part[regular:] for part in found)))
-        extra = [np.concatenate(parts) for parts in zip(*loose, strict=True)] if loose else [nothing.code[:0], nothing.value[:0], sums]
-        return Mass(*(np.concatenate(pair) for pair in zip((nothing.code, nothing.value, sums), extra, strict=True)))
+        answers = self.predictions.answers
+        if decode:
+            answers = answers._replace(probability=np.concatenate([maths.decoded(some).probability for _, some in blocks(answers)]))
+        return maths.predicted(self.cells, self.cells.code[self.predicted], answers, None if weight is None else weight[self.predicted])
 
     def predicted_rows(self) -> tuple[Ints, Scale]:
         """The predicted rows that have a place on their stated scale, as indices into `predicted`, and their scale."""
         scale = self.split.scale.take(self.predicted)
         use = np.flatnonzero(np.isfinite(scale.low) & self.on_scale[self.predicted])
         return use, scale.take(use)
-
-
-_NOTHING: Final = Answers(np.zeros(1, np.int64), np.zeros(0), np.zeros(0))
 
 
 def stated_ruler(scored: Scored) -> Ruler:
