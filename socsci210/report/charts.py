@@ -10,7 +10,7 @@ from typing import Final
 from markupsafe import Markup
 
 from ..results import CalibrationBin, Contrast
-from .drawing import LINE, SHAPES, Drawing, frame, joined, line, printable, rect, share, shorten, stamps, symbol, text
+from .drawing import LINE, SHAPES, Drawing, frame, group, joined, line, printable, rect, share, shorten, stamps, symbol, text
 from .words import number
 
 LEVELS: Final = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # shares that a guide line may mark
@@ -18,6 +18,7 @@ STEPS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
 MANY: Final = 15  # more answers than this are drawn without gaps and labelled at the ends only
 SPOKEN: Final = 6  # more rows than this are counted, not read out: a table below says them
 NAMED: Final = 400  # more points than this carry no name of their own
+UNIT: Final = 25  # across, of one answer
 PLOT: Final = 112  # pixels of height of the answers to one question
 SQUARE: Final = 320
 LETTERS: Final = 34  # of a row's name that fit a phone
@@ -91,7 +92,7 @@ def dots(name: str, title: str, rows: Sequence[Row], axis: Axis, *, notes: Seque
         grid += line(share(axis.at(0)), 0, share(axis.at(0)), bottom - top, "axis")
     body = legend + frame(0.02, top, 0.96, bottom - top, grid + joined(_row(row, axis, height * i) for i, row in enumerate(rows)))
     body += joined(text(row.said, "100%", top + height * i + 13, "value") for i, row in enumerate(rows) if row.said)
-    body += joined(text(shorten(row.label, LETTERS), 0, top + height * i + 13) for i, row in enumerate(rows))
+    body += joined(text(shorten(row.label, LETTERS), 0, top + height * i + 13, "label") for i, row in enumerate(rows))
     body += frame(0.02, bottom, 0.96, 16, joined(text(_short(tick), share(axis.at(tick)), 12, "small m") for tick in ticks))
     body += text(axis.words, "50%", bottom + 30, "small m")
     spoken = "; ".join(row.spoken for row in rows) if len(rows) <= SPOKEN else f"{len(rows)} rows, given in the table beside it"
@@ -139,20 +140,19 @@ def bars(
     """Shares of each answer: people as filled bars, the model as a line across each."""
     n = len(human)
     top = max(*human, *model) * 1.08
-    gap = 0.0 if n > MANY else 0.16
     level = max((level for level in LEVELS if level <= top), default=top)
-    at = PLOT - PLOT * level / top
-    wide, wider = 1 - gap, 1 - gap / 2
-    people = "".join(f"M{i + gap / 2:g} {PLOT}v{-PLOT * part / top:.1f}h{wide:g}V{PLOT}z" for i, part in enumerate(human) if part > 0)
-    over = "".join(f"M{i + gap / 4:g} {PLOT - 1.5 - PLOT * part / top:.1f}h{wider:g}v3h-{wider:g}z" for i, part in enumerate(model))
+    at = round(PLOT - PLOT * level / top, 1)
+    people_gap, model_gap = (0, 0) if n > MANY else (2, 1)
+    people = "".join(_bar(i, people_gap, PLOT * part / top) for i, part in enumerate(human) if part > 0)
+    over = "".join(_dash(i, model_gap, PLOT * part / top) for i, part in enumerate(model))
     plot = Markup(
         '<svg class="bars" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">'
         '<path class="people" d="{}"/><path class="model" d="{}"/></svg>'
-    ).format(PLOT, n, PLOT, people, over)
+    ).format(PLOT, UNIT * n, PLOT, people, over)
     body = line("0%", at, "100%", at, "grid") + text(f"{100 * level:g} %", 0, at - 3, "small") + plot
     body += line("0%", PLOT, "100%", PLOT, "axis")
     if n <= 11:
-        body += joined(text(_short(value), share((i + 0.5) / n), PLOT + 14, "small m") for i, value in enumerate(support))
+        body += group("small m", (text(_short(value), share((i + 0.5) / n), PLOT + 14) for i, value in enumerate(support)))
     else:
         body += text(_short(support[0]), 0, PLOT + 14, "small") + text(_short(support[-1]), "100%", PLOT + 14, "small e")
     ends = [shorten(labels.get(support[end], ""), ANSWER_LETTERS) for end in (0, -1)]
@@ -163,6 +163,17 @@ def bars(
     return Drawing(
         name, title, tuple(notes), "Shares of each answer, people and model", height + LINE * len(said), body + stamps(said, height + 12)
     )
+
+
+def _bar(place: int, gap: int, height: float) -> str:
+    """A filled bar in the place of an answer; places are `UNIT` wide, so that no number needs a fraction across."""
+    return f"M{UNIT * place + gap} {PLOT}v{-height:.1f}h{UNIT - 2 * gap}V{PLOT}z"
+
+
+def _dash(place: int, gap: int, height: float) -> str:
+    """A line of three pixels across the place of an answer."""
+    wide = UNIT - 2 * gap
+    return f"M{UNIT * place + gap} {PLOT - 1.5 - height:.1f}h{wide}v3h-{wide}z"
 
 
 def scatter(name: str, title: str, contrasts: Sequence[Contrast], *, notes: Sequence[str] = (), said: Sequence[str] = ()) -> Drawing:

@@ -43,6 +43,7 @@ class Drawing:
         spoken: what a screen reader says of the picture.
         height: of the picture, in pixels.
         body: the picture, without its `svg` element; drawn by the functions of this module alone, so every text in it is escaped.
+        context: what the page says around the figure and a file of its own must say itself.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Drawing:
     spoken: str
     height: int
     body: Markup
+    context: str = ""
 
     def inline(self) -> Markup:
         """The picture for a page that holds the style sheet and says title and notes itself."""
@@ -61,7 +63,7 @@ class Drawing:
     def standalone(self) -> str:
         """The figure as a file: title, notes, picture and style, on white."""
         above = [("b", part) for part in textwrap.wrap(printable(self.title), TITLE_LETTERS)]
-        above += [("soft", part) for note in self.notes for part in textwrap.wrap(printable(note), NOTE_LETTERS)]
+        above += [("soft", part) for note in (*self.notes, self.context) for part in textwrap.wrap(printable(note), NOTE_LETTERS)]
         head = joined(text(line, EDGE, EDGE + LINE * (i + 1) - 4, kind) for i, (kind, line) in enumerate(above))
         top = EDGE + LINE * len(above) + 8
         page = (
@@ -95,6 +97,11 @@ def shorten(words: str, most: int) -> str:
 def joined(parts: Iterable[Markup]) -> Markup:
     """Pieces of a picture, one after the other."""
     return Markup().join(parts)
+
+
+def group(kind: str, parts: Iterable[Markup]) -> Markup:
+    """Pieces that share a class."""
+    return Markup('<g class="{}">{}</g>').format(kind, joined(parts))
 
 
 def share(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -45,17 +45,27 @@ class Block:
     commands: list[str]
 
     @property
+    def context(self) -> str:
+        """Whose answers the figures show."""
+        return self.name if self.model in self.name else f"{self.name} · {self.model}"
+
+    @property
+    def cell_context(self) -> str:
+        """The same, and how to read the answers to one question."""
+        return f"{self.context}. Bars: people; lines: model."
+
+    @property
     def answers(self) -> list[int]:
         """How many answers the scales of the cells have."""
         return sorted({len(one.support) for one, _ in self.cells})
 
     @property
     def drawings(self) -> Iterator[Drawing]:
-        """Every figure of the run, in the order of the page."""
-        yield from (drawing for _, drawing in self.cells)
-        yield from (*self.effect_figures, *self.calibration_figures, *self.parity_figures, *self.group_figures)
-        if self.study_figure is not None:
-            yield self.study_figure
+        """Every figure of the run, in the order of the page, each knowing its context."""
+        yield from (replace(drawing, context=self.cell_context) for _, drawing in self.cells)
+        some = [*self.effect_figures, *self.calibration_figures, *self.parity_figures, *self.group_figures]
+        some += [self.study_figure] if self.study_figure is not None else []
+        yield from (replace(drawing, context=self.context) for drawing in some)
 
 
 @dataclass(frozen=True)
