@@ -98,6 +98,7 @@ class Egress:
         self._key = _key(api_key_env)
         self._show, self._lock = show, threading.Lock()
         self._resume_at, self.retries = 0.0, 0
+        self._stopped = threading.Event()
         self._token_limit = "max_tokens"
         key = f"key from {api_key_env}" if api_key_env else "no key"
         show(f"sending to {self.base_url} (model {model}, {key}): {what}")
@@ -105,6 +106,10 @@ class Egress:
 
     def __repr__(self) -> str:
         return f"Egress({self.base_url!r}, {self.model!r})"
+
+    def stop(self) -> None:
+        """Let what is in flight come in, but ask nobody again: threads that wait for another try give up at once."""
+        self._stopped.set()
 
     def close(self) -> None:
         """Close all connections."""
@@ -127,9 +132,8 @@ class Egress:
                 return self._once(messages, parameters)
             except _Failure as failure:
                 failures += 1
-                if failures >= self.retry.tries or not failure.again:
+                if failures >= self.retry.tries or not failure.again or self._delay(failure, failures):
                     raise self._gives_up(failure, failures) from None
-                self._delay(failure, failures)
 
     def _once(self, messages: list[dict[str, str]], parameters: Mapping[str, Any]) -> dict[str, Any]:
         import openai
@@ -151,11 +155,14 @@ class Egress:
 
     def _rest(self) -> None:
         """Wait while the server asked everyone to wait."""
-        while (left := self._resume_at - time.monotonic()) > 0:
-            time.sleep(left)
+        while (left := self._resume_at - time.monotonic()) > 0 and not self._stopped.wait(left):
+            pass
 
-    def _delay(self, failure: _Failure, failures: int) -> None:
-        """Wait before the next try. A Retry-After holds all threads back; nobody comes back earlier than it says."""
+    def _delay(self, failure: _Failure, failures: int) -> bool:
+        """Wait before the next try, and tell whether everything was stopped meanwhile.
+
+        A Retry-After holds all threads back; nobody comes back earlier than it says.
+        """
         seconds = self.retry.wait(failures)
         with self._lock:
             self.retries += 1
@@ -163,7 +170,7 @@ class Egress:
                 self._resume_at = max(self._resume_at, time.monotonic() + failure.retry_after)
                 seconds = failure.retry_after + random.uniform(0, 0.1) * max(seconds, failure.retry_after)
         self._show(f"{self.base_url}: {self._scrubbed(failure.what)}; try {failures + 1} of {self.retry.tries} in {seconds:.1f} s")
-        time.sleep(seconds)
+        return self._stopped.wait(seconds)
 
     def _gives_up(self, failure: _Failure, failures: int) -> EgressError:
         tried = f" ({failures} tries)" if failures > 1 else ""

@@ -410,6 +410,14 @@ def test_a_run_that_gives_up_keeps_what_was_answered(undisturbed: tuple[OpenAISe
     assert not server.answered.keys() & second.answered.keys() and set(second.answered.values()) == {1}
 
 
+def test_a_refusal_ends_the_waiting_of_others(undisturbed: tuple[OpenAIServer, bytes], wide: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    failing = again(undisturbed, lambda number, body: "broken" if number < 3 else "wrong_key")
+    with failing.running() as server, pytest.raises(EgressError, match="HTTP 401"):
+        ask(server, wide, tmp_path / "p", draws=3, first_wait=60.0)
+    assert time.monotonic() - began < 20 and len(server.asked) <= 5  # a free thread may have begun one more
+
+
 KILLED = """
 import sys
 from pathlib import Path

@@ -173,7 +173,7 @@ class _Run:
         answers: dict[int, _Answer] = {}
         with ThreadPoolExecutor(self._options.concurrency) as pool:
             asked = {pool.submit(self._answer, same[0]): same for same in places.values()}
-            _all_or_none(list(asked))
+            self._all_or_none(list(asked))
             for future, same in asked.items():
                 answers.update(dict.fromkeys(same, future.result()))
         self.journal.sync()
@@ -183,6 +183,19 @@ class _Run:
         names = [name for name in self.schema.names if name not in keys.column_names]
         columns = [pa.array([row.get(name) for row in found], self.schema.field(name).type) for name in names]
         return pa.table([*keys.columns, *columns], [*keys.column_names, *names])
+
+    def _all_or_none(self, asked: Sequence[Future[_Answer]]) -> None:
+        """Wait for all; after a failure (or an interrupt) take back what has not begun. What is in flight ends, and is in the journal."""
+        try:
+            done, _ = wait(asked, return_when=FIRST_EXCEPTION)
+            failed = next((future for future in done if future.exception() is not None), None)
+            if failed is not None:
+                failed.result()
+        except BaseException:
+            self._egress.stop()
+            for future in asked:
+                future.cancel()
+            raise
 
     def _same(self, row: int) -> Hashable:
         scale = int(self._texts.scale[row])
@@ -305,19 +318,6 @@ class _Run:
             "rows_with_draws_alike": alike,
             "mean_unresolved": float(np.mean(unresolved)) if unresolved else None,
         }
-
-
-def _all_or_none(asked: Sequence[Future[_Answer]]) -> None:
-    """Wait for all; after a failure (or an interrupt) take back what has not begun. What is in flight ends, and is in the journal."""
-    try:
-        done, _ = wait(asked, return_when=FIRST_EXCEPTION)
-        failed = next((future for future in done if future.exception() is not None), None)
-        if failed is not None:
-            failed.result()
-    except BaseException:
-        for future in asked:
-            future.cancel()
-        raise
 
 
 def _text(choice: dict[str, Any]) -> str:

@@ -92,7 +92,8 @@ def _silent(run: PredictionFiles, names: list[str], n: int) -> Mask:
     """Predictions that say of themselves that none of their draws is an answer, in the order of the files."""
     if "parsed" not in names:
         return np.zeros(n, np.bool_)
-    return ~pc.fill_null(read_columns(run, ("parsed",)).column(0), True).to_numpy()
+    silent: Mask = ~pc.fill_null(read_columns(run, ("parsed",)).column(0), True).to_numpy()
+    return silent
 
 
 def _nothing_parsed(run: PredictionFiles, n: int) -> DatasetError:
