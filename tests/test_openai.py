@@ -304,6 +304,27 @@ def test_tokens_and_cost_are_counted(server: OpenAIServer, dataset: Path, tmp_pa
     }  # fmt: skip
 
 
+def test_the_command(server: OpenAIServer, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from socsci210.cli import main
+
+    def run(*more: str) -> int:
+        words = ["predict", "--engine", "openai", "--model", "tiny", "--dataset", str(dataset), "--config", CONFIG, "--draws", "2"]
+        monkeypatch.setattr(sys, "argv", ["socsci210", *words, "--out", str(tmp_path / "p"), "--base-url", server.base_url, *more])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    assert run() == 1 and not server.asked
+    assert "--allow-send-rows" in capsys.readouterr().err
+    monkeypatch.setenv("MY_KEY", "sk-very-secret")
+    prices = ("--price-in", "1", "--price-out", "2")
+    assert run("--allow-send-rows", "--no-logprobs", "--shots", "1", "--concurrency", "2", "--api-key-env", "MY_KEY", *prices) == 0
+    shown = capsys.readouterr()
+    assert server.base_url in shown.err and "key from MY_KEY" in shown.err and ", cost 0.0" in shown.err
+    assert "sk-very-secret" not in shown.out + shown.err
+    assert shown.out.strip() == str(tmp_path / "p") and len(table(tmp_path / "p")) == 2 * PEOPLE
+
+
 # --- examples --------------------------------------------------------------------------------------------------------------------------
 
 
