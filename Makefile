@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= auto
 BIN := .venv/bin
 
-.PHONY: install demo test lint types pytest clean
+.PHONY: install demo test lint types pytest slow clean
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -32,6 +32,10 @@ types: install
 
 pytest: install
 	$(BIN)/pytest -n $(JOBS)
+
+# Simulations that take minutes: coverage of intervals.
+slow: install
+	$(BIN)/pytest -n $(JOBS) -m slow
 
 clean:
 	rm -rf build dist demo *.egg-info .venv

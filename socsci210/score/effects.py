@@ -127,16 +127,17 @@ def _as_assigned(scored: Scored) -> tuple[Rows, Rows]:
 
 
 def _arm_contrasts(people: Rows, model: Rows, design: list[str | None], designs: _Designs) -> Iterator[tuple[Contrasts, list[str]]]:
+    """Contrasts of arms by design, some studies at a time."""
     for name, function in (("between", between_contrasts), ("within", within_contrasts)):
-        chosen = np.array([one == name for one in design], np.bool_)
-        sides = [Rows(*(column[chosen[side.study]] for column in side[:-1])) for side in (people, model)]
-        if not all(len(side.value) for side in sides):
-            continue
-        found = function(*sides, designs.control)
-        yield (
-            found,
-            [designs.label(*key) for key in zip(*(c.tolist() for c in (found.study, found.condition, found.reference)), strict=True)],
-        )
+        chosen = [study for study, one in enumerate(design) if one == name]
+        for first in range(0, len(chosen), STUDIES_AT_ONCE):
+            some = np.zeros(len(design), np.bool_)
+            some[chosen[first : first + STUDIES_AT_ONCE]] = True
+            sides = [Rows(*(column[some[side.study]] for column in side[:-1])) for side in (people, model)]
+            if all(len(side.value) for side in sides):
+                found = function(*sides, designs.control)
+                keys = zip(*(c.tolist() for c in (found.study, found.condition, found.reference)), strict=True)
+                yield found, [designs.label(*key) for key in keys]
 
 
 def _conjoints(scored: Scored, design: list[str | None], folder: DatasetFolder) -> Iterator[tuple[Contrasts, list[str]]]:
