@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from .dataset_folder import DatasetFolder
 from .errors import SocSciError
+from .pipeline import Say, built_dataset, simulated_deposits
 from .schema import SPLIT_CONFIGS, SPLITS
 
 COLUMNS: Final[dict[str, str]] = {
@@ -25,7 +26,6 @@ COLUMNS: Final[dict[str, str]] = {
     "answer_mass": "answer mass",
 }
 _MARK: Final = "summary.json"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -87,24 +87,9 @@ def _empty(out: Path) -> None:
 
 
 def _dataset(out: Path, deposits: Path | None, extra_studies: Sequence[Path], seed: int, say: Say) -> Path:
-    from .build import build
-    from .load import remember
-    from .registry import Registry
-
-    registry = Registry(extra_studies)
     if deposits is None:
-        from .simulated import World, write_deposits
-
-        deposits = out / "deposits"
-        say(f"Writing the raw deposits of the simulated studies to {deposits}")
-        write_deposits(World(seed=seed), deposits)
-    ids = registry.with_deposit(deposits)
-    say(f"Building a dataset from {len(ids)} studies")
-    report = build(ids, deposits=deposits, out=out / "dataset", registry=registry, jobs=2)
-    for study, message in report.failed.items():
-        raise SocSciError(f"study {study} cannot be built: {message}", where=str(deposits))
-    remember(out / "dataset")
-    return out / "dataset"
+        deposits = simulated_deposits(out / "deposits", seed=seed, say=say)
+    return built_dataset(deposits, out / "dataset", extra_studies=extra_studies, say=say)
 
 
 def _complete_configs(dataset: Path) -> list[str]:

@@ -92,9 +92,10 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     checkpoints = output.with_name(output.name + ".checkpoints")
     run.resume(checkpoints, noted)
     run.steps(checkpoints, noted)
+    state = run.gathered()
     if accelerator.is_main_process:
         record = run_record(resolved, folder, rows, off_scale, run.progress, accelerator)
-        _save(output, accelerator.unwrap_model(run.model), tokenizer, record)
+        _save(output, accelerator.unwrap_model(run.model), tokenizer, record, state)
         shutil.rmtree(checkpoints, ignore_errors=True)
     accelerator.wait_for_everyone()
     return output
@@ -229,6 +230,13 @@ class _Run:
         progress.losses.append((progress.step, mean))
         self.say(f"step {progress.step}  epoch {progress.epoch}  {progress.seconds:.0f} s  rows {progress.rows}  loss {mean:.4f}")
 
+    def gathered(self) -> dict[str, Any] | None:
+        """The weights in whole, where processes hold shards of them; every process must take part. None where each holds all."""
+        from accelerate.utils import DistributedType
+
+        sharded = self.accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
+        return self.accelerator.get_state_dict(self.model) if sharded else None
+
     # --- checkpoints ----------------------------------------------------------------------------------------------------------------
 
     def _checkpoint(self, folder: Path, noted: dict[str, Any]) -> None:
@@ -267,10 +275,10 @@ class _Run:
         self.say(f"resumed at step {self.progress.step}")
 
 
-def _save(output: Path, model: Any, tokenizer: Any, record: dict[str, Any]) -> None:
+def _save(output: Path, model: Any, tokenizer: Any, record: dict[str, Any], state: dict[str, Any] | None) -> None:
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary)
+    model.save_pretrained(temporary, state_dict=state)
     tokenizer.save_pretrained(temporary)
     (temporary / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
     _check_tokenizer(temporary, tokenizer)
