@@ -1,0 +1,225 @@
+"""The parts of a score beside the distances: groups, individual accuracy, effects, overlap with training, subsamples, intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from socsci210.contamination import released
+from socsci210.dataset_folder import DatasetFolder
+from socsci210.errors import DatasetError
+from socsci210.reference import inverted_interval
+from socsci210.score import score
+from socsci210.splits import official_studies
+
+from .scored_dataset import CONFIG, predict_all, row, write_dataset, write_predictions
+
+
+def given_to_all(dataset: Path, answer: list[float]) -> list[dict[str, Any]]:
+    return predict_all(dataset, lambda _: answer)
+
+
+def test_topic_and_scale_length_groups_by_hand(tmp_path: Path) -> None:
+    """No topics here; cells of 3 answers (W 0.5) and of 2 answers (W 1), the first in both studies."""
+    rows = [row("a", 1, 1), row("a", 1, 3), row("a", 2, 0, low=0, high=1), row("b", 1, 1), row("b", 1, 3)]
+    dataset = write_dataset(tmp_path / "dataset", rows)
+    sure = {1: [0, 1.0], 2: [0, 1.0, 0]}
+    run = score(
+        [write_predictions(tmp_path / "p.parquet", dataset, predict_all(dataset, lambda r: sure[r["scale_max"] - r["scale_min"]]))], dataset
+    ).runs[0]
+    groups = {(one.kind, one.name): one for one in run.groups}
+    assert list(groups) == [("topic", "no topic given"), ("scale_length", "2"), ("scale_length", "3")]
+    two, three = groups["scale_length", "2"], groups["scale_length", "3"]
+    assert (two.n_studies, two.n_cells, two.W) == (1, 1, 1)
+    assert (three.n_studies, three.n_cells, three.W) == (2, 2, 0.5)
+    assert pytest.approx((0.75 + 0.5) / 2) == groups["topic", "no topic given"].W
+    assert [(one.study_id, one.condition_num, one.scale_max, one.n, one.W) for one in run.cells] == [
+        ("a", 1, 3, 2, 0.5), ("a", 2, 1, 1, 1), ("b", 1, 3, 2, 0.5),
+    ]  # fmt: skip
+
+
+def test_individual_accuracy_calibration_variation_and_best_constant_by_hand(tmp_path: Path) -> None:
+    """People answer 1 and 3; the model says (0.5, 0, 0.5): median 1."""
+    dataset = write_dataset(tmp_path / "dataset", [row("a", 1, 1), row("a", 1, 3)])
+    run = score([write_predictions(tmp_path / "p.parquet", dataset, given_to_all(dataset, [0.5, 0, 0.5]))], dataset).runs[0]
+    assert run.individual is not None and run.calibration is not None and run.stated is not None
+    assert run.individual.median.point == pytest.approx(0.5)  # 1 and 0
+    assert run.individual.draw.point == pytest.approx(0.5)
+    assert run.stated.per_study[0].accuracy == pytest.approx(0.5)
+    assert run.stated.total_variation == pytest.approx(0)
+    assert run.stated.best_constant == pytest.approx(0.5)
+    assert run.calibration.brier == pytest.approx(0.5)
+    assert run.calibration.log_likelihood == pytest.approx(np.log(0.5))
+    assert run.calibration.ece == pytest.approx(0)
+
+
+# --- treatment effects ---------------------------------------------------------------------------------------------------------------
+
+
+def arms_dataset(tmp_path: Path) -> Path:
+    """Two arms; the people of arm 1 are another kind (item 0 of person p is answered p % 2 higher)."""
+    rows = [row("a", c, 1 + (i < 4) + (c == 2 and i % 2), split="test", person=10 * c + i) for c in (1, 2) for i in range(8)]
+    return write_dataset(tmp_path / "dataset", rows)
+
+
+def persona_model(one: dict[str, Any]) -> list[float]:
+    """Knows persons, and no arm at all: people from 20 on answer higher."""
+    return [1.0, 0, 0] if one["participant"] < 20 else [0, 0, 1.0]
+
+
+def arms_rows(dataset: Path, conditions: tuple[int, ...] = (1, 2)) -> list[dict[str, Any]]:
+    rows = DatasetFolder(dataset).rows(CONFIG, "test").to_pylist()
+    return [
+        {"study_id": "a", "participant": one["participant"], "condition_num": c, "task_num": 0, "item_num": 0, "support": [1, 2, 3],
+         "probabilities": persona_model(one), "answer_mass": 0.9}
+        for one in rows for c in conditions
+    ]  # fmt: skip
+
+
+def test_every_persona_through_every_arm_takes_assignment_out_of_the_effect(tmp_path: Path) -> None:
+    dataset = arms_dataset(tmp_path)
+    given = write_predictions(tmp_path / "p.parquet", dataset, predict_all(dataset, persona_model))
+    assigned = score([given], dataset, controls=False).runs[0].effects
+    assert assigned is not None
+    assert assigned.method == "as assigned"
+    assert [one.model for one in assigned.contrasts] == [1]  # who was in which arm, not what the arm does
+    arms = write_predictions(tmp_path / "arms.parquet", dataset, arms_rows(dataset), arms=True)
+    crossed = score([given], dataset, arms=[arms], controls=False).runs[0].effects
+    assert crossed is not None
+    assert crossed.method == "every persona through every arm"
+    only = crossed.contrasts[0]
+    assert (only.condition_num, only.reference, only.design, only.label) == (2, 1, "between", "Arm 2 against Arm 1")
+    assert (only.model, only.human) == (0, pytest.approx(0.25))  # half of arm 2 is one step of two higher
+    assert crossed.refused
+
+
+def test_bad_arms_are_refused(tmp_path: Path) -> None:
+    dataset = arms_dataset(tmp_path)
+    given = write_predictions(tmp_path / "p.parquet", dataset, predict_all(dataset, persona_model))
+
+    def refused(rows: list[dict[str, Any]], **metadata: Any) -> str:
+        path = write_predictions(tmp_path / "arms.parquet", dataset, rows, **({"arms": True} | metadata))
+        with pytest.raises(DatasetError) as error:
+            score([given], dataset, arms=[path], controls=False)
+        return str(error.value)
+
+    good = arms_rows(dataset)
+    assert "1 of 33 predictions are given more than once: a participant 10 condition_num 1" in refused([*good, good[0]])
+    assert "are of cells that the dataset has not: a participant 10 condition_num 9" in refused([good[0] | {"condition_num": 9}])
+    assert "are of participants that the dataset has not" in refused([good[0] | {"participant": 99}])
+    assert "are of studies that the scored predictions do not have" in refused([good[0] | {"study_id": "zz"}])
+    assert "do not sum to 1: a participant 10" in refused([good[0] | {"probabilities": [0.5, 0.2, 0]}])
+    assert "Expected: predictions of arms" in refused(good, arms=False)
+    assert "arms of a run that is not scored" in refused(good, model="someone/else")
+    with pytest.raises(DatasetError, match="every persona through every arm"):
+        score([write_predictions(tmp_path / "q.parquet", dataset, good, arms=True)], dataset)
+
+
+# --- contamination -------------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_of_training_are_refused_unless_allowed(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path / "dataset", [row(s, c, 1 + c) for s in "ab" for c in (0, 1) for _ in range(3)])
+    own = DatasetFolder(dataset).fingerprint
+    trained = {"dataset_fingerprint": own, "train_on": [CONFIG]}
+    held_out = write_predictions(tmp_path / "test.parquet", dataset, given_to_all(dataset, [0, 1.0, 0]), training=trained)
+    clean = score([held_out], dataset).runs[0].contamination
+    assert clean is not None
+    assert (clean.source, clean.overlap_rows, clean.share) == ("run record", 0, 0)
+    seen = predict_all(dataset, lambda _: [0, 1.0, 0], split="train")
+    path = write_predictions(tmp_path / "train.parquet", dataset, seen, split="train", training=trained)
+    with pytest.raises(DatasetError, match=r"6 of 6 scored rows were in the training of a/model, from 2 studies \(a, b\)"):
+        score([path], dataset)
+    found = score([path], dataset, allow_overlap=True).runs[0].contamination
+    assert found is not None
+    assert (found.overlap_rows, found.overlap_studies, found.share, found.allowed) == (6, 2, 1, True)
+    elsewhere = {"dataset_fingerprint": "other", "train_on": [CONFIG], "studies_trained": ["b", "z"]}
+    other = write_predictions(tmp_path / "other.parquet", dataset, given_to_all(dataset, [0, 1.0, 0]), training=elsewhere)
+    with pytest.raises(DatasetError, match="3 of 6 scored rows"):
+        score([other], dataset)
+
+
+def test_released_checkpoints_saw_the_seen_studies(tmp_path: Path) -> None:
+    sides = official_studies()
+    seen, unseen = (next(study for study, side in sides.items() if side == which) for which in ("seen", "unseen"))
+    dataset = write_dataset(tmp_path / "dataset", [row(study, c, 1) for study in (seen, unseen) for c in (0, 1)])
+    for name in ("socratesft/socrates-qwen2.5-14b-sft", "/models/Socrates-Llama3-8B-DPO/"):
+        path = write_predictions(tmp_path / "p.parquet", dataset, given_to_all(dataset, [1.0, 0, 0]), model=name)
+        with pytest.raises(DatasetError, match=f"1 of 2 scored rows were in the training of .* from 1 studies \\({seen}\\)"):
+            score([path], dataset)
+        found = score([path], dataset, allow_overlap=True).runs[0].contamination
+        assert found is not None
+        assert (found.source, found.overlap_rows, found.share) == ("released checkpoint", 1, 0.5)
+    assert released("Qwen/Qwen2.5-14B-Instruct") is None
+    assert released(None) is None
+    assert sum(side == "seen" for side in sides.values()) == 170
+
+
+# --- uncertainty from people ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_sampling_error_is_the_spread_over_subsamples(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [row(f"s{s}", c, int(a)) for s in range(3) for c in (1, 2, 3, 4) for a in rng.integers(1, 4, 40)]
+    dataset = write_dataset(tmp_path / "dataset", rows)
+    everyone = [
+        one | {"probabilities": p.tolist()}
+        for one, p in zip(given_to_all(dataset, [1.0, 0, 0]), rng.dirichlet([0.4] * 3, 480), strict=True)
+    ]
+    points, errors = [], []
+    for _ in range(25):
+        some = [everyone[40 * cell + i] for cell in range(12) for i in sorted(rng.choice(40, 10, replace=False))]
+        run = score([write_predictions(tmp_path / "p.parquet", dataset, some, per_cell=10)], dataset, controls=False).runs[0]
+        assert run.stated is not None and run.sampling_error is not None
+        points.append(run.stated.W.point)
+        errors.append(run.sampling_error)
+    assert np.mean(errors) == pytest.approx(np.std(points, ddof=1), rel=0.35)
+    whole = score([write_predictions(tmp_path / "p.parquet", dataset, everyone, per_cell=40)], dataset, controls=False).runs[0]
+    assert whole.sampling_error == pytest.approx(0, abs=1e-12)
+    assert score([write_predictions(tmp_path / "p.parquet", dataset, everyone)], dataset, controls=False).runs[0].sampling_error is None
+
+
+def test_a_single_study_has_an_interval_over_people_and_several_have_values(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = [row(s, c, int(a)) for s in "ab" for c in (1, 2) for a in rng.integers(1, 4, 60)]
+    both = write_dataset(tmp_path / "both", rows)
+    stated = score([write_predictions(tmp_path / "p.parquet", both, given_to_all(both, [0.8, 0.1, 0.1]))], both).runs[0].stated
+    assert stated is not None
+    assert (stated.W.interval, stated.W.resampled, len(stated.W.values or ())) == (None, None, 2)
+    alone = write_dataset(tmp_path / "alone", rows[:120])
+    stated = score([write_predictions(tmp_path / "q.parquet", alone, given_to_all(alone, [0.8, 0.1, 0.1]))], alone).runs[0].stated
+    assert stated is not None and stated.W.interval is not None
+    low, high = stated.W.interval
+    assert low < stated.W.point < high
+    assert stated.W.resampled == "people"
+
+
+def population(cells: int, rng: np.random.Generator, shift: float) -> tuple[Any, Any]:
+    """(people's, model's) cumulative shares over seven answers in each cell, without the last, which is 1."""
+    place, levels = rng.normal(4, 0.7, (cells, 1)), np.arange(1, 8)
+    both = [np.exp(-((levels - place - step) ** 2) / 5.5) for step in (0, shift * rng.normal(0, 1, (cells, 1)))]
+    return tuple(np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)[:, :-1] for p in both)  # type: ignore[return-value]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cells", "n"), [(4, 150), (12, 100), (24, 300)])
+@pytest.mark.parametrize("shift", [0.0, 0.3, 1.0, 2.0])
+def test_the_interval_of_a_single_study_covers_the_truth(cells: int, n: int, shift: float) -> None:
+    """95 % of intervals over people hold the true W, near the noise floor and far from it."""
+    rng = np.random.default_rng([cells, n, round(10 * shift)])
+    hits, turns = 0, 400
+    for _ in range(turns):
+        human, model = population(cells, rng, shift)
+        truth = np.abs(human - model).mean(axis=0).sum() / 6
+        answers = (rng.random((cells, n, 1)) > human[:, None, :]).sum(axis=2)
+        below = (answers[:, :, None] <= np.arange(6)).astype(float)
+        seen = (model - below.mean(axis=1)) / (6 * cells)
+        drawn = rng.multinomial(n, np.full(n, 1 / n), (300, cells)) / n
+        error = (model - np.einsum("bcn,cnk->bck", drawn, below)) / (6 * cells) - seen
+        low, high = inverted_interval(seen.ravel(), error.reshape(300, -1))
+        hits += low - 1e-12 <= truth <= high
+    print(f"{cells} cells of {n}, shift {shift}: {100 * hits / turns:.1f} %")
+    assert 0.93 <= hits / turns <= 0.995
