@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import struct
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from socsci210.cli import app
 from socsci210.report import export, figures, report
 from socsci210.report.charts import Axis, Mark, Row, bars, dots, reliability, scatter
 from socsci210.report.drawing import shorten
@@ -122,8 +126,27 @@ def test_without_vl_convert_there_are_svg_files_and_it_is_said(tmp_path: Path, m
     monkeypatch.setattr(export, "_converter", lambda: None)
     (tmp_path / "old.json").write_text(earlier(), encoding="utf-8")
     written = figures([tmp_path / "old.json"], tmp_path / "figures")
-    assert (written.png, written.note) == (0, "SVG only: for PNG files as well, pip install vl-convert-python")
+    assert (written.png, written.note) == (0, "SVG only: for PNG files as well, pip install 'socsci210[report]'")
     assert {one.suffix for one in (tmp_path / "figures").iterdir()} == {".svg"}
+
+
+def test_the_command_writes_page_and_figures(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text(earlier(), encoding="utf-8")
+    asked = ["report", str(tmp_path / "old.json"), "--out", str(tmp_path / "report.html"), "--figures", str(tmp_path / "figures")]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "report.html").exists()
+    assert f"{len(list((tmp_path / 'figures').glob('*.svg')))} SVG" in done.stderr.replace("\n", " ")
+
+
+def test_the_commands_are_those_of_the_command_line() -> None:
+    """Every option that the page prints is one that the command has."""
+    known_commands = typer.main.get_command(app).commands
+    for block in page_of([full(studies=12, examples=0, contrasts=4)]).blocks:
+        for line in block.commands:
+            _, name, *words = shlex.split(line)
+            known = {option for parameter in known_commands[name].params for option in parameter.opts}
+            assert {word for word in words if word.startswith("--")} <= known, name
 
 
 def test_a_study_id_cannot_leave_the_folder(tmp_path: Path) -> None:

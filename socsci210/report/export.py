@@ -12,7 +12,7 @@ from typing import Final
 from .drawing import Drawing, printable
 
 PNG_SCALE: Final = 2  # pixels of a PNG for one of the SVG
-NO_PNG: Final = "SVG only: for PNG files as well, pip install vl-convert-python"
+NO_PNG: Final = "SVG only: for PNG files as well, pip install 'socsci210[report]'"
 
 
 @dataclass(frozen=True)

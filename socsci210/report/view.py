@@ -122,10 +122,10 @@ class Page:
 
 def page_of(results: Sequence[Results]) -> Page:
     """What a page of one or several results files of one dataset shows."""
-    runs = [(run, one.dataset) for one in results for run in one.runs]
-    sides: dict[tuple[str, str], list[tuple[Run, Dataset]]] = {}
-    for run, dataset in runs:
-        sides.setdefault((run.config, run.split), []).append((run, dataset))
+    runs = [(run, one) for one in results for run in one.runs]
+    sides: dict[tuple[str, str], list[tuple[Run, Results]]] = {}
+    for run, file in runs:
+        sides.setdefault((run.config, run.split), []).append((run, file))
     studies = {study: title for one in results for study, title in one.dataset.studies.items()}
     models = list(dict.fromkeys(short_name(run) for run, _ in runs))
     counter = iter(range(len(runs)))
@@ -152,11 +152,14 @@ def _distinct(titles: dict[str, str]) -> dict[str, str]:
     return {study: f"{study} · {title}" for study, title in titles.items()}
 
 
-def _board(runs: Sequence[tuple[Run, Dataset]], counter: Iterator[int], titles: dict[str, str]) -> Board:
+def _board(runs: Sequence[tuple[Run, Results]], counter: Iterator[int], titles: dict[str, str]) -> Board:
     ranked = sorted(runs, key=lambda pair: pair[0].stated.W.point if pair[0].stated else float("inf"))
     first = ranked[0][0]
     where = WORDS.get(first.config, first.config) + ("" if first.split == "test" else f", {first.split}")
-    blocks = [_block(next(counter), i + 1, run, dataset, where, titles, several=len(ranked) > 1) for i, (run, dataset) in enumerate(ranked)]
+    blocks = [
+        _block(next(counter), i + 1, run, file.dataset, where, titles, file.seed, several=len(ranked) > 1)
+        for i, (run, file) in enumerate(ranked)
+    ]
     said = list(dict.fromkeys(block.simulated for block in blocks if block.simulated))
     said += [f"{short_name(run)[:18]}: {words[0].lower()}{words[1:]}" for run, _ in ranked for words in stamp(run.contamination)]
     name = "leaderboard-" + "-".join([first.config, first.split]).replace("_", "-")
@@ -164,7 +167,7 @@ def _board(runs: Sequence[tuple[Run, Dataset]], counter: Iterator[int], titles: 
     return Board(where, HELD_OUT.get(first.config, first.config), blocks, drawn)
 
 
-def _block(index: int, place: int, run: Run, dataset: Dataset, where: str, titles: dict[str, str], *, several: bool) -> Block:
+def _block(index: int, place: int, run: Run, dataset: Dataset, where: str, titles: dict[str, str], seed: int, *, several: bool) -> Block:
     name = f"run-{index}"
     simulated = simulated_words(dataset)
     said = [*([simulated] if simulated else []), *stamp(run.contamination)]
@@ -190,7 +193,7 @@ def _block(index: int, place: int, run: Run, dataset: Dataset, where: str, title
         contrasts=figures.contrast_rows(effects.contrasts)[:CONTRASTS] if effects else [],
         calibration_figures=figures.calibration(name, run, said),
         cells=[(one, figures.cell(name, one, stamp(run.contamination))) for one in run.examples],
-        commands=commands(run),
+        commands=commands(run, seed),
     )
 
 

@@ -42,7 +42,7 @@ SCALE_SOURCES: Final[dict[str, str]] = {
     "none": "without a scale",
 }
 METHODS: Final[dict[str, str]] = {
-    "every persona through every arm": "every persona put through every arm, so who was assigned where plays no part",
+    "every persona through every arm": "with every persona put through every arm, so who was assigned where plays no part",
     "as assigned": "as assigned, each person in the arm they were in, so differences between the people of the arms play a part",
 }
 REFERENCE: Final[dict[str, tuple[str, str]]] = {
