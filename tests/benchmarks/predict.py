@@ -1,10 +1,11 @@
-"""Exact distributions against one draw each from `model.generate`: `python -m tests.benchmarks.predict [--rows N]`
+"""Exact distributions against one draw each from `model.generate`: `python -m tests.benchmarks.predict [--rows N] [--rounds N]`
 
 A random-weight Qwen2 model of about 10 M parameters reads made prompts: personas of about 120 tokens, stimuli of about 170 (a text of about
 100 that a person reads once and a question of about 70), both with the project's own templates.
 
 - stimulus first: one cell, everybody of it;
-- upstream: people who each answer seven questions on the text of their condition.
+- upstream: people who each answer seven questions on the text of their condition; and, in the table only, the harder case of seven
+  stimuli that share nothing but the persona before them.
 
 Both sides do the same rows in one call on the same threads: `generate` in batches of 16, left-padded and sorted by length (its best
 padding), as many new tokens as the longest answer has, one draw per row; the engine from rendered texts to the probability of every answer.
@@ -34,6 +35,7 @@ from socsci210.prompts import INSTRUCTION, INSTRUCTION_AFTER, SYSTEM_PROMPT, Pro
 
 QUESTIONS = 7  # of one person
 SCALE = range(1, 8)
+APART = "upstream, no text shared"
 TEXT_TOKENS, QUESTION_TOKENS = 100, 70
 SYLLABLES = ("ba", "do", "fi", "gu", "ka", "le", "mo", "nu", "pa", "ri", "so", "ta", "ve", "wi", "yo", "ze")
 ENDING = " Only return one number from 1 (not at all) to 7 (fully) and nothing else."
@@ -43,6 +45,7 @@ ENDING = " Only return one number from 1 (not at all) to 7 (fully) and nothing e
 class Work:
     """Rows of one template: (persona, stimulus)."""
 
+    name: str
     template: str
     rows: list[tuple[str, str]]
 
@@ -105,10 +108,11 @@ def make_work(rows: int, people: list[str], words: list[str], tokenizer: Any, ra
 
     one = stimulus(text())
     read = text()
-    asked = [stimulus(read) for _ in range(QUESTIONS)]
+    asked, apart = [stimulus(read) for _ in range(QUESTIONS)], [stimulus(text()) for _ in range(QUESTIONS)]
     return [
-        Work("stimulus_first", [(person, one) for person in people[:rows]]),
-        Work("upstream", [(people[row // QUESTIONS], asked[row % QUESTIONS]) for row in range(rows)]),
+        Work("stimulus_first", "stimulus_first", [(person, one) for person in people[:rows]]),
+        Work("upstream", "upstream", [(people[row // QUESTIONS], asked[row % QUESTIONS]) for row in range(rows)]),
+        Work(APART, "upstream", [(people[row // QUESTIONS], apart[row % QUESTIONS]) for row in range(rows)]),
     ]
 
 
@@ -141,13 +145,13 @@ def measure(model: Any, tokenizer: Any, work: Work, rounds: int) -> dict[str, fl
     prompts = [encoder.prompt(*row) for row in work.rows]
     new = max(map(len, encoder.answers(SCALE)))
     generate_seconds(model, prompts[:16], new, tokenizer.pad_token_id)  # both sides once before the clock runs
-    exact_seconds(exact, encoder, Work(work.template, work.rows[:16]))
+    exact_seconds(exact, encoder, Work(work.name, work.template, work.rows[:16]))
     drawn, found = [], []
     for _ in range(rounds):  # in turns, so that a slow minute of the machine meets both
         drawn.append(generate_seconds(model, prompts, new, tokenizer.pad_token_id))
         seconds, probabilities = exact_seconds(exact, PromptEncoder(tokenizer, work.template), work)
         found.append(seconds)
-    some = list(range(0, len(prompts), max(1, len(prompts) // 5)))
+    some = [0, len(prompts) // 2, len(prompts) - 1]
     plain, _ = normalise(exact.by_answer([prompts[i] for i in some], encoder.answers(SCALE)))
     return {
         "prompt tokens": statistics.mean(map(len, prompts)),
@@ -161,29 +165,30 @@ def measure(model: Any, tokenizer: Any, work: Work, rounds: int) -> dict[str, fl
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description="Exact distributions against model.generate.")
-    parser.add_argument("--rows", type=int, default=336, help="rows of each template")
+    parser.add_argument("--rows", type=int, default=224, help="rows of each template")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(arguments.threads)
     random = np.random.default_rng(0)
     words, people = make_words(random), make_people(arguments.rows, random)
     tokenizer = make_tokenizer(words, people)
     model = make_model(tokenizer)
     works = make_work(arguments.rows, people, words, tokenizer, random)
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    found = {(device, work.template): measure(model.to(device), tokenizer, work, arguments.rounds) for device in devices for work in works}
+    found = {(device, work.name): measure(model.to(device), tokenizer, work, arguments.rounds) for device in devices for work in works}
     tokens = [statistics.mean(len(tokenizer.encode(text)) for text in texts) for texts in zip(*works[0].rows, strict=True)]
     parameters = sum(p.numel() for p in model.parameters())
     table = Table(
         title=f"{parameters / 1e6:.1f} M parameters, personas of {tokens[0]:.0f} tokens, stimuli of {tokens[1]:.0f}", title_justify="left"
     )
-    for heading in ("device", "template", *next(iter(found.values()))):
+    for heading in ("device", "rows of", *next(iter(found.values()))):
         table.add_column(heading, justify="right")
-    for (device, template), figures in found.items():
-        table.add_row(device, template, *(f"{value:.3g}" for value in figures.values()))
+    for (device, name), figures in found.items():
+        table.add_row(device, name, *(f"{value:.3g}" for value in figures.values()))
     Console(width=120).print(table)
     names = {"cpu": "", "cuda": "gpu_"}
-    ratios = {f"{names[device]}{template}_ratio": round(figures["ratio"], 2) for (device, template), figures in found.items()}
+    ratios = {f"{names[device]}{name}_ratio": round(figures["ratio"], 2) for (device, name), figures in found.items() if name != APART}
     print(json.dumps({**ratios, "max_abs_error": max(figures["error"] for figures in found.values())}))
 
 
