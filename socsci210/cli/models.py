@@ -1,15 +1,19 @@
-"""Commands about models: train, score, report."""
+"""Commands about models: train, score, compare, report, experiment."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..results import Convention
 from .app import AsJson, DatasetDir, app
-from .shown import dump, show
+from .shown import console, dump, show
+
+if TYPE_CHECKING:
+    from ..compare import Difference
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -56,8 +60,86 @@ def score(
 
 
 @app.command()
-def report(results: Annotated[list[Path], typer.Argument(metavar="RESULTS...")], out: Path = Path("report.html")) -> None:
+def compare(
+    a: Path,
+    b: Path,
+    config: Annotated[str | None, typer.Option(help="Which configuration, where a file holds several runs.")] = None,
+    convention: Annotated[Convention, typer.Option(help="stated or published.")] = "stated",
+    seed: int = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two results files on the same split, study by study: which model is nearer to people, and could it be chance?"""
+    from ..compare import compare as run
+
+    found = run(a, b, config=config, convention=convention, seed=seed)
+    if as_json:
+        dump(found.model_dump(mode="json"))
+        return
+    title = f"{found.config}, {found.split}, convention `{found.convention}`"
+    show([side.model_dump() for side in (found.a, found.b)], _SIDES, title=f"{title}: W, lower is better")
+    pairs = {"W": found.W, "accuracy": found.accuracy}
+    show([_difference(name, one) for name, one in pairs.items() if one is not None], _DIFFERENCE, title="First less second, over studies")
+    show([pair.model_dump() for pair in found.studies], _PAIRS, title="Study by study")
+    for name in found.overlap:
+        console.print(f"{name} was trained on some of these rows", style="bold red", markup=False, highlight=False)
+    print(f"nearer to people: {found.nearer}" if found.nearer else "no difference that chance does not explain")
+
+
+_SIDES = {"model": "model", "W": "W", "accuracy": "accuracy", "entropy_ratio": "entropy ratio", "answer_mass": "answer mass"}
+_DIFFERENCE = {
+    "of": "of",
+    "point": "difference",
+    "interval": "95 % interval",
+    "p": "p",
+    "minimum_detectable": "smallest detectable",
+    "n_studies": "studies",
+}
+_PAIRS = {"study_id": "study", "n_cells": "cells", "W_a": "W, first", "W_b": "W, second", "difference": "difference"}
+
+
+def _difference(name: str, one: Difference) -> dict[str, Any]:
+    interval = f"{one.interval[0]:.3f} to {one.interval[1]:.3f}" if one.interval else "under 10 studies: see below"
+    return {**one.model_dump(exclude={"interval", "values"}), "of": name, "interval": interval}
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS...")],
+    out: Path = Path("report.html"),
+    figures: Annotated[Path | None, typer.Option(help="Also write every figure to this folder, as SVG and PNG.")] = None,
+) -> None:
     """Write one self-contained page from results."""
+    from ..report import figures as export
     from ..report import report as run
 
-    print(run(results, out))
+    page = run(results, out)
+    if figures is not None:
+        written = export(results, figures)
+        note = f" ({written.note})" if written.note else ""
+        console.print(
+            f"{written.svg} SVG and {written.png} PNG files in {written.folder}{note}", markup=False, highlight=False, soft_wrap=True
+        )
+    print(page)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def experiment(
+    context: typer.Context,
+    setting: Annotated[str, typer.Argument(help="unseen-studies, unseen-conditions, unseen-outcomes or unseen-participants.")],
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML file, or qwen2.5-14b or llama3-8b (default: simulated studies, a small model).")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of everything that is made.")] = Path("experiment"),
+) -> None:
+    """One setting of the paper: untrained and trained model, scores, and the paper's table with ours beside it [--key value ...]."""
+    from ..experiment import run_experiment
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    found = run_experiment(setting, config, context.args, out, say)
+    for table in found.tables:
+        show(table.rows, table.columns, title=table.title)
+    for caveat in found.caveats:
+        say(f"not comparable with the paper: {caveat}")
+    print(found.report)
