@@ -57,7 +57,7 @@ LAYER = {
     "prompts": "prompts", "train": "train", "egress": "egress", "predict": "predict",
     "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores", "contamination": "scores", "compare": "scores",
     "contamination": "scores", "compare": "scores", "report": "report", "cards": "cards",
-    "cli": "commands", "demo": "commands", "experiment": "commands", "pipeline": "commands", "__init__": "commands",
+    "cli": "commands", "demo": "commands", "experiment": "commands", "pipeline": "commands", "__main__": "commands", "pipeline": "commands", "__init__": "commands",
 }  # fmt: skip
 
 
