@@ -55,9 +55,10 @@ LAYER = {
     "splits": "splits", "row_texts": "prompts", "language_model": "prompts",
     "load": "loading", "loading": "loading", "reasoning": "loading", "alias": "loading",
     "prompts": "prompts", "train": "train", "egress": "egress", "predict": "predict",
-    "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores", "contamination": "scores", "compare": "scores",
+    "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores",
     "contamination": "scores", "compare": "scores", "report": "report", "cards": "cards",
-    "cli": "commands", "demo": "commands", "experiment": "commands", "pipeline": "commands", "__main__": "commands", "pipeline": "commands", "__init__": "commands",
+    "cli": "commands", "demo": "commands", "experiment": "commands", "pipeline": "commands",
+    "__init__": "commands", "__main__": "commands",
 }  # fmt: skip
 
 
