@@ -49,7 +49,7 @@ def _example(random: Random, study: str, index: int, quality: float) -> dict[str
     return {
         "rule": ("highest W", "nearest the median W", "lowest W")[index % 3], "study_id": study, "condition_num": index % 4,
         "task_num": index // 4, "condition": f"Arm {index % 4}: the letter was signed by a neighbour",
-        "question": f"Question {index}: how much do you agree or disagree that the town should pay for its own bridges?",
+        "question": f"Question {index}: Do you agree or disagree with the view that the town should pay for its own bridges?",
         "simulated": index % 2 == 0, "support": list(range(low, high + 1)), "labels": labels, "n": random.randint(40, 900),
         "human": _shares(random, n, centre, 0.1), "model": _shares(random, n, centre + quality * random.uniform(-1, 1), 0.06),
         "W": random.uniform(0.02, 0.3), "chance": random.uniform(0.15, 0.4), "noise_floor": random.uniform(0.01, 0.03),
@@ -78,7 +78,7 @@ def _effects(random: Random, quality: float, studies: list[str], n: int) -> dict
 
 def _more(random: Random, quality: float, studies: list[str], examples: int, contrasts: int) -> dict[str, Any]:
     """The parts of a run that earlier versions did not write."""
-    group = [("topic", name) for name in TOPICS] + [("scale_length", name) for name in ("2", "3 to 5", "6 to 7", "8 to 11", "12 to 101")]
+    group = [("topic", name) for name in TOPICS] + [("scale_length", name) for name in ("2", "5", "7", "12 to 100", "no stated scale")]
     return {
         "per_cell": 50, "sampling_error": 0.0021,
         "groups": [
@@ -162,7 +162,7 @@ def full(*, studies: int = 40, examples: int = 200, contrasts: int = 300) -> Res
     ]  # fmt: skip
     runs[2]["contamination"] = {
         "source": "released checkpoint", "overlap_rows": 57_615, "overlap_studies": 5, "share": 0.12, "allowed": True,
-        "note": "It saw all rows of the seen studies.",
+        "note": "it saw all rows of the seen studies",
     }  # fmt: skip
     return _read(_file(ids, runs, 8))
 
