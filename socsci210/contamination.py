@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,7 @@ Mask = NDArray[np.bool_]
 class Seen:
     """Which rows training saw: all of the studies `of_study`, and those with the keys `rows`, where single rows are known."""
 
-    source: str
+    source: Literal["run record", "released checkpoint"]
     note: str
     of_study: frozenset[str]
     rows: pa.Array | None = None
@@ -80,9 +80,8 @@ def contamination(
             where=f"{seen.source} of the model", expected="rows that the model has not seen",
             fix="score a split that was held out; or allow the overlap (--allow-overlap), which is then shown beside every figure",
         )  # fmt: skip
-    source = "released checkpoint" if seen.source == "released checkpoint" else "run record"
     return Contamination(
-        source=source, overlap_rows=n, overlap_studies=len(names), share=n / max(len(both), 1), allowed=allow_overlap, note=seen.note
+        source=seen.source, overlap_rows=n, overlap_studies=len(names), share=n / max(len(both), 1), allowed=allow_overlap, note=seen.note
     )  # fmt: skip
 
 

@@ -14,11 +14,18 @@ from ..metrics.socsci210.codes import distinct
 from ..metrics.socsci210.effects import Rows
 from ..row_texts import row_steps
 from .files import AGAIN, SHOWN, PredictionFiles
-from .predictions import Where, has, match, named, read_columns, read_distributions, shared_columns
+from .predictions import Mask, Where, has, match, named, read_columns, read_distributions, shared_columns
 from .rows import means_on_scale
 from .split import COLUMNS, Scale, study_codes
 
 KEY: Final = ("study_id", "participant", "condition_num", "task_num", "item_num")
+
+
+def taken(rows: Rows, index: Ints | Mask) -> Rows:
+    """Some of the rows, unweighted."""
+    keys = (rows.study, rows.condition, rows.task, rows.item, rows.person)
+    study, condition, task, item, person = (key[index] for key in keys)
+    return Rows(study, condition, task, item, person, rows.value[index])
 
 
 class Arms(NamedTuple):
@@ -65,7 +72,7 @@ def read_arms(run: PredictionFiles, folder: DatasetFolder, studies: tuple[str, .
     items, own_items = _codes([(study, task, item), (own_study, own_task, own_item)])
     keep = np.flatnonzero(inside & np.isin(own_items, items))
     value = (response - low) / (high - low)
-    humans = Rows(*(a[keep] for a in (own_study, own_condition, own_task, own_item, own_person, value)))
+    humans = taken(Rows(own_study, own_condition, own_task, own_item, own_person, value), keep)
     return Arms(humans, Rows(study, condition, task, item, person, mean))
 
 

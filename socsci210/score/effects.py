@@ -15,7 +15,7 @@ from ..metrics.socsci210.cells import Ints
 from ..metrics.socsci210.effects import Contrasts, Rows, amce, between_contrasts, joined, within_contrasts
 from ..reference import MIN_STUDIES, percentiles
 from ..results import Contrast, Effects
-from .arms import read_arms
+from .arms import read_arms, taken
 from .files import PredictionFiles
 from .rows import means_on_scale
 from .scored import Scored
@@ -121,9 +121,9 @@ def _as_assigned(scored: Scored) -> tuple[Rows, Rows]:
     place = (split.response - split.scale.low) / (split.scale.high - split.scale.low)
     use, _ = scored.predicted_rows()
     mean = means_on_scale(scored.predictions.answers, split.scale.take(scored.predicted))[use]
-    arrays = (split.study, split.condition, split.task, split.item, split.person)
     at = scored.predicted[use]
-    return Rows(*(array[keep] for array in arrays), place[keep]), Rows(*(array[at] for array in arrays), mean)
+    everybody = Rows(split.study, split.condition, split.task, split.item, split.person, place)
+    return taken(everybody, keep), taken(everybody, at)._replace(value=mean)
 
 
 def _arm_contrasts(people: Rows, model: Rows, design: list[str | None], designs: _Designs) -> Iterator[tuple[Contrasts, list[str]]]:
@@ -133,9 +133,9 @@ def _arm_contrasts(people: Rows, model: Rows, design: list[str | None], designs:
         for first in range(0, len(chosen), STUDIES_AT_ONCE):
             some = np.zeros(len(design), np.bool_)
             some[chosen[first : first + STUDIES_AT_ONCE]] = True
-            sides = [Rows(*(column[some[side.study]] for column in side[:-1])) for side in (people, model)]
-            if all(len(side.value) for side in sides):
-                found = function(*sides, designs.control)
+            answered, expected = (taken(side, some[side.study]) for side in (people, model))
+            if len(answered.value) and len(expected.value):
+                found = function(answered, expected, designs.control)
                 keys = zip(*(c.tolist() for c in (found.study, found.condition, found.reference)), strict=True)
                 yield found, [designs.label(*key) for key in keys]
 
@@ -161,7 +161,7 @@ def _conjoints(scored: Scored, design: list[str | None], folder: DatasetFolder) 
         at, which, several = rows[at[usable]], which[usable], several[usable]
         first = several & profiles.first[which]
         human, expected = (np.where(first, 1 - side[at], side[at]) for side in (place, model.value))
-        one = Rows(*(column[at] for column in model[:5]), human)
+        one = taken(model, at)._replace(value=human)
         found = amce(one, expected, profiles.levels[which])
         keys = zip(*(c.tolist() for c in (found.attribute, found.condition, found.reference)), strict=True)
         yield found, [profiles.label(*key) for key in keys]

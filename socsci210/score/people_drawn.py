@@ -22,7 +22,7 @@ class _Group(NamedTuple):
     `model` and `human` have shape (rows, places - 1) and hold each row's distribution up to a place; `gap` is the distance to the next.
     """
 
-    index: int
+    sub: int
     model: Floats
     model_person: Ints
     human: Floats
@@ -49,7 +49,7 @@ def single_study(found: Measured, *, draws: int, seed: int) -> Estimate | None:
     drawn = rng.multinomial(people, np.full(people, 1 / people), draws).astype(np.float64)
     seen, error = [], []
     for group in groups:
-        gap = group.gap * share[group.index]
+        gap = group.gap * share[group.sub]
         difference = group.model.mean(axis=0) - group.human.mean(axis=0)
         again = _means(drawn[:, group.model_person], group.model) - _means(drawn[:, group.human_person], group.human)
         seen.append(difference * gap)
@@ -78,7 +78,7 @@ def sampling_error(found: Measured, *, seed: int) -> float | None:
             scale = np.sqrt((1 - k / n) * (k + 1) / (k - 1)) if k > 1 else 0.0
             mean = group.model.mean(axis=0)
             again = mean + scale * (_means(weight[:, group.model_person], group.model) - mean)
-            W += share[group.index] * (np.abs(again - group.human.mean(axis=0)) @ group.gap)
+            W += share[group.sub] * (np.abs(again - group.human.mean(axis=0)) @ group.gap)
         squares += float(W.var(ddof=1))
     return float(np.sqrt(squares)) / len(there)
 
