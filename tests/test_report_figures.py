@@ -163,7 +163,8 @@ def test_every_part_of_full_results_is_on_the_page(tmp_path: Path) -> None:
     for words in (
         "every persona put through every arm",
         "as assigned, each person in the arm they were in",
-        "Contaminated: 57,615 scored rows (12 %) in 5 studies were in its training, by its released checkpoint.",
+        "Contaminated: 57,615 scored rows (12 %) in 5 studies were in its training",
+        "by its released checkpoint: it saw all rows of the seen studies.",
         "Simulated: 8 of the 12 studies",
         "At most 50 people of a cell were predicted: that adds a standard error of 0.0021 to W.",
         "Surer than people: its answers have 0.70 of their entropy.",
@@ -171,7 +172,7 @@ def test_every_part_of_full_results_is_on_the_page(tmp_path: Path) -> None:
         "W alone would not show this",
         "best constant",
         "inequality and welfare",
-        "12 to 101",
+        "12 to 100 answers",
         "Calibration error 0.080",
         "--per-cell 50",
         "--arms --out unseen_studies-arms.parquet",

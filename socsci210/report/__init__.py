@@ -13,6 +13,7 @@ from ..errors import DatasetError
 from ..results import Results
 from .drawing import SHAPES, figure_style
 from .export import Exported, write_drawings
+from .panels import group_name
 from .view import page_of
 from .words import METHODS, REFERENCE, SCALE_SOURCES, WORDS, interval, number, percent, signed
 
@@ -76,5 +77,5 @@ def _environment() -> Environment:
         loader=PackageLoader("socsci210"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(words=WORDS, methods=METHODS, reference=REFERENCE, shapes=SHAPES, scale_sources=SCALE_SOURCES)
-    environment.filters.update(number=number, percent=percent, signed=signed, interval=interval)
+    environment.filters.update(number=number, percent=percent, signed=signed, interval=interval, group_name=group_name)
     return environment

@@ -51,7 +51,7 @@ def verdicts(run: Run) -> list[Verdict]:
 def contaminated(found: Contamination) -> str:
     """One sentence on training rows that are scored here, and how that is known."""
     rows = f"{found.overlap_rows:,} scored rows ({percent(found.share)}) in {found.overlap_studies} studies were in its training"
-    return f"Contaminated: {rows}, by its {found.source}. {found.note}".strip()
+    return f"Contaminated: {rows}, by its {found.source}" + (f": {found.note}." if found.note else ".")
 
 
 def stamp(found: Contamination | None) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from ..results import CellExample, Contrast, Dataset, GroupScore, Results, Run, StudyScore
-from . import figures
+from . import panels
 from .commands import commands
 from .drawing import Drawing
 from .verdicts import Verdict, contaminated, stamp, verdicts
@@ -163,7 +163,7 @@ def _board(runs: Sequence[tuple[Run, Results]], counter: Iterator[int], titles: 
     said = list(dict.fromkeys(block.simulated for block in blocks if block.simulated))
     said += [f"{short_name(run)[:18]}: {words[0].lower()}{words[1:]}" for run, _ in ranked for words in stamp(run.contamination)]
     name = "leaderboard-" + "-".join([first.config, first.split]).replace("_", "-")
-    drawn = figures.leaderboard(name, where, [(block.model, block.run) for block in blocks], said)
+    drawn = panels.leaderboard(name, where, [(block.model, block.run) for block in blocks], said)
     return Board(where, HELD_OUT.get(first.config, first.config), blocks, drawn)
 
 
@@ -171,7 +171,7 @@ def _block(index: int, place: int, run: Run, dataset: Dataset, where: str, title
     name = f"run-{index}"
     simulated = simulated_words(dataset)
     said = [*([simulated] if simulated else []), *stamp(run.contamination)]
-    groups = {kind: figures.group_rows(run.groups, kind) for kind in KINDS}
+    groups = {kind: panels.group_rows(run.groups, kind) for kind in KINDS}
     effects = run.effects
     return Block(
         id=name,
@@ -184,15 +184,15 @@ def _block(index: int, place: int, run: Run, dataset: Dataset, where: str, title
         contaminated=contaminated(run.contamination) if run.contamination and run.contamination.overlap_rows else "",
         verdicts=verdicts(run),
         left_out="; ".join(f"{n:,} {reason}" for reason, n in run.coverage.left_out.items()),
-        studies=figures.farthest(run.stated) if run.stated else [],
-        study_figure=figures.by_study(name, run.stated, titles, said) if run.stated and run.stated.per_study else None,
+        studies=panels.farthest(run.stated) if run.stated else [],
+        study_figure=panels.by_study(name, run.stated, titles, said) if run.stated and run.stated.per_study else None,
         groups={kind: some for kind, some in groups.items() if some},
-        group_figures=[figures.by_group(name, kind, groups[kind], said) for kind in KINDS if groups[kind]],
-        parity_figures=figures.parity(name, run, said),
-        effect_figures=figures.effects(name, run, said),
-        contrasts=figures.contrast_rows(effects.contrasts)[:CONTRASTS] if effects else [],
-        calibration_figures=figures.calibration(name, run, said),
-        cells=[(one, figures.cell(name, one, stamp(run.contamination))) for one in run.examples],
+        group_figures=[panels.by_group(name, kind, groups[kind], said) for kind in KINDS if groups[kind]],
+        parity_figures=panels.parity(name, run, said),
+        effect_figures=panels.effects(name, run, said),
+        contrasts=panels.contrast_rows(effects.contrasts)[:CONTRASTS] if effects else [],
+        calibration_figures=panels.calibration(name, run, said),
+        cells=[(one, panels.cell(name, one, stamp(run.contamination))) for one in run.examples],
         commands=commands(run, seed),
     )
 

@@ -90,6 +90,11 @@ def group_rows(groups: Iterable[GroupScore], kind: str) -> list[GroupScore]:
     return sorted(some, key=lambda one: -one.W) if kind == "topic" else some
 
 
+def group_name(one: GroupScore) -> str:
+    """A topic as it is, a length of scale in answers."""
+    return f"{one.name} answers" if one.kind == "scale_length" and one.name[0].isdigit() else one.name
+
+
 def by_group(name: str, kind: Literal["topic", "scale_length"], groups: Sequence[GroupScore], said: Sequence[str]) -> Drawing:
     """Every topic, or every length of scale, between noise floor and chance."""
     rows = [
