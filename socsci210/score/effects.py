@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from ..dataset_folder import DatasetFolder
 from ..metrics.socsci210.agreement import agreement, resampled_r, sign_flip_p
 from ..metrics.socsci210.cells import Ints
+from ..metrics.socsci210.codes import distinct
 from ..metrics.socsci210.effects import Contrasts, Rows, amce, between_contrasts, joined, within_contrasts
 from ..reference import MIN_STUDIES, percentiles
 from ..results import Contrast, Effects
@@ -135,9 +136,20 @@ def _arm_contrasts(people: Rows, model: Rows, design: list[str | None], designs:
             some[chosen[first : first + STUDIES_AT_ONCE]] = True
             answered, expected = (taken(side, some[side.study]) for side in (people, model))
             if len(answered.value) and len(expected.value):
+                if name == "within":
+                    answered, expected = (_occasions_pooled(answered, side) for side in (answered, expected))
                 found = function(answered, expected, designs.control)
                 keys = zip(*(c.tolist() for c in (found.study, found.condition, found.reference)), strict=True)
                 yield found, [designs.label(*key) for key in keys]
+
+
+def _occasions_pooled(people: Rows, side: Rows) -> Rows:
+    """The rows with item 0 in studies where nobody answers one item under two arms: there the items are the occasions of a person."""
+    pairs = distinct([people.study, people.task, people.item, people.person])
+    arms = distinct([pairs.code, people.condition])
+    repeated = np.bincount(pairs.code[arms.first], minlength=pairs.size) > 1
+    paired = np.unique(people.study[pairs.first[repeated]])
+    return side._replace(item=np.where(np.isin(side.study, paired), side.item, 0))
 
 
 def _conjoints(scored: Scored, design: list[str | None], folder: DatasetFolder) -> Iterator[tuple[Contrasts, list[str]]]:
