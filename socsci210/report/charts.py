@@ -149,8 +149,8 @@ def bars(
         '<svg class="bars" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">'
         '<path class="people" d="{}"/><path class="model" d="{}"/></svg>'
     ).format(PLOT, UNIT * n, PLOT, people, over)
-    body = line("0%", at, "100%", at, "grid") + text(f"{100 * level:g} %", 0, at - 3, "small") + plot
-    body += line("0%", PLOT, "100%", PLOT, "axis")
+    body = line("0", at, "100%", at, "grid") + text(f"{100 * level:g} %", 0, at - 3, "small") + plot
+    body += line("0", PLOT, "100%", PLOT, "axis")
     if n <= 11:
         body += group("small m", (text(_short(value), share((i + 0.5) / n), PLOT + 14) for i, value in enumerate(support)))
     else:
@@ -167,13 +167,13 @@ def bars(
 
 def _bar(place: int, gap: int, height: float) -> str:
     """A filled bar in the place of an answer; places are `UNIT` wide, so that no number needs a fraction across."""
-    return f"M{UNIT * place + gap} {PLOT}v{-height:.1f}h{UNIT - 2 * gap}V{PLOT}z"
+    return f"M{UNIT * place + gap} {PLOT}v{-height:.1f}h{UNIT - 2 * gap}V{PLOT}"
 
 
 def _dash(place: int, gap: int, height: float) -> str:
     """A line of three pixels across the place of an answer."""
     wide = UNIT - 2 * gap
-    return f"M{UNIT * place + gap} {PLOT - 1.5 - height:.1f}h{wide}v3h-{wide}z"
+    return f"M{UNIT * place + gap} {PLOT - 1.5 - height:.1f}h{wide}v3h-{wide}"
 
 
 def scatter(name: str, title: str, contrasts: Sequence[Contrast], *, notes: Sequence[str] = (), said: Sequence[str] = ()) -> Drawing:
