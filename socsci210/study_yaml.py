@@ -156,16 +156,16 @@ def _check_events(text: str, path: Path) -> None:
     """Refuse deep nesting, and characters that no text has, while the file is still a flat stream of events."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.ScalarEvent) and (control := _CONTROL.search(event.value)):
             raise StudyFileError(
                 f"control character {control[0]!r} in a value",
-                where=f"{path}, line {event.start_mark.line + 1}",
+                where=f"{path}, line {line}",
                 expected="text as people read it",
                 fix="remove it; it is written as an escape between double quotes",
             )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            line = event.start_mark.line + 1 if event.start_mark else 1
             raise StudyFileError(
                 f"nested more than {MAX_DEPTH} deep", where=f"{path}, line {line}", fix="close brackets, or flatten the file"
             )

@@ -48,7 +48,7 @@ class Launch(Strict):
     at_once: int = Field(1, ge=1)
     """Models trained at the same time."""
     threads: int | None = Field(None, ge=1)
-    """Of each training process."""
+    """Of each training process, and of prediction on processors. Small models gain nothing from a second thread, and lose on a busy machine."""
 
 
 class ExperimentConfig(Strict):
@@ -70,7 +70,7 @@ class ExperimentConfig(Strict):
     """Setting unseen_participants only: the percentages of the training people, one trained model for each."""
     train: dict[str, Any]
     """Training settings, as `socsci210.train` takes them, without those that stand above."""
-    launch: Launch = Launch()
+    launch: Launch = Launch(accelerate=None, processes=None, at_once=1, threads=None)
     per_cell: int | None = Field(None, ge=1)
     """Predict at most so many people of every cell; without it, all."""
     batch_size: int = Field(32, ge=1)
