@@ -246,6 +246,7 @@ def test_load_returns_what_datasets_returns(folder: Path) -> None:
     assert {split: keys(part) for split, part in parts.items()} == {s: expected(folder, "unseen_participants", s) for s in SPLITS}
     assert len(load()["train"]) == DatasetFolder(folder).manifest["rows"]
     assert load("studies", "train", columns=["family"])["family"][:] == list(STUDY_IDS)
+    assert load("studies", "train", columns="family").column_names == ["family"]
     assert set(load("participants", "train", studies=["toy_b"], streaming=True).to_list()[0]) >= {"study_id", "participant"}
 
 

@@ -498,7 +498,7 @@ def test_what_the_hub_refuses(machine: Machine, release: Path) -> None:
     texts = [answer["error"] for answer in machine.run(*calls)]
     for text in texts[:2]:
         assert "the repository has no such revision\n  Expected: a branch, tag or commit of org/made" in text
-        assert "Fix: correct --revision" in text
+        assert "Fix: correct --revision; without it the pinned commit is looked for" in text
     for text in (*texts[2:4], texts[5]):
         assert "no such dataset repository on the Hub, or not open to you" in text
     assert "the repository is not open to you" in texts[4]
@@ -510,7 +510,7 @@ def test_what_the_hub_refuses(machine: Machine, release: Path) -> None:
 def test_hub_out_of_reach(machine: Machine) -> None:
     text = machine.error({"source": "org/made"}, HF_ENDPOINT="http://127.0.0.1:1")
     assert "org/made@048481111a4425ed83dc0eacf15f8431f252b21a: the Hub cannot be reached, or the connection was lost (ConnectError)" in text
-    assert "check the network" in text
+    assert "check the network, or the path if a folder was meant" in text
 
 
 def test_disk_full(machine: Machine, release: Path) -> None:

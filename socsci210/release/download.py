@@ -172,9 +172,12 @@ def _explained(error: Exception, repo_id: str, revision: str, cache: Path) -> Da
         return DatasetError("the repository is not open to you", where=where, fix=fix)
     if any(isinstance(cause, RevisionNotFoundError) for cause in causes):
         expected = f"a branch, tag or commit of {repo_id}, for example {PINNED if repo_id == DEFAULT else 'main'}"
-        return DatasetError(
-            "the repository has no such revision", where=where, expected=expected, fix="correct --revision, or leave it out"
+        fix = (
+            "correct --revision, or leave it out"
+            if repo_id == DEFAULT
+            else "correct --revision; without it the pinned commit is looked for"
         )
+        return DatasetError("the repository has no such revision", where=where, expected=expected, fix=fix)
     if status == 401 or any(isinstance(cause, (RepositoryNotFoundError, HFValidationError)) for cause in causes):
         fix = f"correct the name (the release is {DEFAULT}); for a private repository: hf auth login"
         return DatasetError("no such dataset repository on the Hub, or not open to you, and no such folder here", where=where, fix=fix)
@@ -183,4 +186,4 @@ def _explained(error: Exception, repo_id: str, revision: str, cache: Path) -> Da
     if any(isinstance(cause, PermissionError) for cause in causes):
         return DatasetError("no right to write there", where=str(cache), fix="set XDG_CACHE_HOME to a folder of your own")
     found = f"the Hub cannot be reached, or the connection was lost ({type(causes[-1]).__name__})"
-    return DatasetError(found, where=where, fix=f"check the network; then {_AGAIN}")
+    return DatasetError(found, where=where, fix=f"check the network, or the path if a folder was meant; then {_AGAIN}")
