@@ -32,7 +32,7 @@ class ExperimentResult:
     Attributes:
         out: its folder: `results/`, `models/`, `predictions/`, `logs/`, `table.json`, `table.md`, `report.html`, `experiment.json`.
         tables: the paper's table with ours beside it (convention `published`), the table of convention `stated`, and for unseen
-            participants the curve over training fractions in each convention. Print a table with its `columns` and `rows`.
+            participants the curve over training fractions in each convention. To print one, take its `printed` rows and its `columns`.
         caveats: why our figures and the published ones are not of the same thing; empty where they are.
         results: a results file for each model.
         report: the page.

@@ -31,8 +31,8 @@ class ExperimentError(SocSciError):
 class Simulated(Strict):
     """Which simulated studies to build the dataset from."""
 
-    seed: int = Field(0, ge=0)
-    people: int = Field(600, ge=200)
+    seed: int = Field(default=0, ge=0)
+    people: int = Field(default=600, ge=200)
     """Per study."""
     studies: Many[str] | None = None
     """Ids; default all."""
@@ -43,12 +43,12 @@ class Launch(Strict):
 
     accelerate: str | None = None
     """A configuration of accelerate: a path, or the name of one that comes with the package (fsdp2)."""
-    processes: int | None = Field(None, ge=1)
+    processes: int | None = Field(default=None, ge=1)
     """Default: what the configuration says; without one, 1."""
-    at_once: int = Field(1, ge=1)
+    at_once: int = Field(default=1, ge=1)
     """Models trained at the same time."""
-    threads: int | None = Field(None, ge=1)
-    """Of each training process, and of prediction on processors. Small models gain nothing from a second thread, and lose on a busy machine."""
+    threads: int | None = Field(default=None, ge=1)
+    """Of each training process, and of prediction. Small models gain little from a second thread, and lose much on a busy machine."""
 
 
 class ExperimentConfig(Strict):
@@ -64,16 +64,16 @@ class ExperimentConfig(Strict):
     paper_model: Literal["qwen2.5-14b", "llama3-8b"] | None = None
     """The paper's model that the base model is: ours stand in its rows of the paper's table."""
     template: Literal["upstream", "stimulus_first"] = "upstream"
-    seeds: Many[int] = Field((0,), min_length=1)
+    seeds: Many[int] = Field(default=(0,), min_length=1)
     """One trained model for each; the first one is also the seed of everything else."""
-    fractions: Many[Fraction] = Field((), max_length=6)
+    fractions: Many[Fraction] = Field(default=(), max_length=6)
     """Setting unseen_participants only: the percentages of the training people, one trained model for each."""
     train: dict[str, Any]
     """Training settings, as `socsci210.train` takes them, without those that stand above."""
     launch: Launch = Launch(accelerate=None, processes=None, at_once=1, threads=None)
-    per_cell: int | None = Field(None, ge=1)
+    per_cell: int | None = Field(default=None, ge=1)
     """Predict at most so many people of every cell; without it, all."""
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(default=32, ge=1)
     """Prompts per forward pass of prediction."""
 
     @model_validator(mode="after")

@@ -222,10 +222,11 @@ def _scored(steps: Steps, config: ExperimentConfig, folder: DatasetFolder, job: 
     }  # fmt: skip
 
     def ask(target: Path) -> None:
-        predict(
-            engine="transformers", model=model, dataset=folder.path, config=config.setting, out=target, template=config.template,
-            batch_size=config.batch_size, per_cell=config.per_cell, seed=seed, progress=_teller(steps.say, job.name),
-        )  # fmt: skip
+        with _threads(config.launch.threads):
+            predict(
+                engine="transformers", model=model, dataset=folder.path, config=config.setting, out=target, template=config.template,
+                batch_size=config.batch_size, per_cell=config.per_cell, seed=seed, progress=_teller(steps.say, job.name),
+            )  # fmt: skip
 
     def measure(target: Path) -> None:
         score([predictions], folder.path, seed=seed).write_json(target)
@@ -246,6 +247,19 @@ def _scored(steps: Steps, config: ExperimentConfig, folder: DatasetFolder, job: 
     )
     scored = Scored(job.name, job.role, job.seed, job.fraction, _rows_trained(model, job), Results.read_json(results).runs[0])
     return Made(model, scored, results)
+
+
+@contextmanager
+def _threads(n: int | None) -> Iterator[None]:
+    """So many threads for torch; None leaves it as it is."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _identity(model: str, out: Path) -> str:

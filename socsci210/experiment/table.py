@@ -74,10 +74,15 @@ class Table:
     columns: dict[str, str]
     rows: list[dict[str, Any]]
 
+    @property
+    def printed(self) -> list[dict[str, Any]]:
+        """The rows with intervals in words, for a screen."""
+        return [{key: shown(value) if isinstance(value, list) else value for key, value in row.items()} for row in self.rows]
+
     def markdown(self) -> str:
         """The table as a pipe table under its title."""
         lines = [f"**{self.title}**", "", _line(self.columns.values()), _line("---" for _ in self.columns)]
-        return "\n".join([*lines, *(_line(_cell(row.get(key)) for key in self.columns) for row in self.rows)])
+        return "\n".join([*lines, *(_line(shown(row.get(key)) for key in self.columns) for row in self.rows)])
 
 
 @cache
@@ -239,14 +244,10 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(value: Any) -> str:
-    return shown(value) or "–"
-
-
 def shown(value: Any) -> str:
-    """A value as tables print it; empty where there is none."""
+    """A value as tables print it."""
     if value is None:
-        return ""
+        return "–"
     if isinstance(value, list):
         return " to ".join(f"{end:.3f}" for end in value)
     return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
