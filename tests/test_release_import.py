@@ -176,6 +176,8 @@ def test_the_card_says_what_was_done(tiny: Path) -> None:
         "license: unknown",
         "a folder of the released files, revision unknown",
         "| rows | 47 | 2,901,390 | different |",
+        "`unknown` means: nothing is known here to compare it with.",
+        "`socsci210 audit PATH --out audit.html` writes a page",
         "Nothing is changed without a flag, a count and a line here.",
         "0 answers are moved back to the scale that their stimulus states, 1 rows are left out",
         "| `off_scale` | Answers off the stated scale | 1 | 1 | 1 | row left out |",
