@@ -161,7 +161,12 @@ def _models(steps: Steps, config: ExperimentConfig, folder: DatasetFolder, jobs:
         return str(steps.run(title, job.name, inputs, lambda key: steps.folder / "models" / key / job.name, train))
 
     with ThreadPoolExecutor(config.launch.at_once) as pool:
-        return list(pool.map(model, jobs))
+        futures = [pool.submit(model, job) for job in jobs]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:  # what has not begun need not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _train(steps: Steps, config: ExperimentConfig, job: Job, target: Path, arguments: list[str]) -> None:
