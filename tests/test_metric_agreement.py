@@ -174,3 +174,12 @@ def test_designs_are_joined() -> None:
     assert len(found.human) == sum(len(part.human) for part in parts)
     assert set(found.design) == {"between", "conjoint"}
     assert agreement(found)["r_raw"] == pytest.approx(1)
+
+
+def test_effects_under_a_hundredth_of_people_s_are_none() -> None:
+    """A correlation hides size: effects that tell no arms apart may still line up with people's."""
+    human = np.linspace(0.1, 0.5, 10)
+    assert agreement(contrasts_of(human, 0.01, human / 50))["r"] == pytest.approx(1, abs=0.01)
+    tiny = agreement(contrasts_of(human, 0.01, human / 200))
+    assert np.isnan(tiny["r"])
+    assert tiny["refused"] == "the model's effects are under a hundredth of people's: it hardly tells arms apart"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from socsci210.dataset_folder import DatasetFolder
 from socsci210.errors import DatasetError
 from socsci210.schema import SPLIT_CONFIGS
 from socsci210.splits import (
@@ -32,8 +34,10 @@ from socsci210.splits import (
     strict_studies,
     text_keys,
 )
+from socsci210.train.data import training_rows
 
 from .slow_splits import Row, half_up, where
+from .small_dataset import write_dataset
 from .test_splits import IDS, a_study, as_rows, plain, worlds
 
 CONDITIONS, OUTCOMES = (SPLIT_CONFIGS.index(config) for config in ("unseen_conditions", "unseen_outcomes"))
@@ -385,3 +389,11 @@ def test_a_table_that_does_not_fit_the_published_sides_is_refused() -> None:
         split = [MIXED if row.config == config else row.split for row in as_rows(table)]
         with pytest.raises(DatasetError, match=f"mine, config {config}: {found}"):
             partition([built], table.set_column(3, "split", pa.array(split)))
+
+
+def test_training_can_be_strict(tmp_path: Path) -> None:
+    folder = DatasetFolder(write_dataset(tmp_path))
+    away = strict_studies(folder.table("assignments"))
+    plain, strict = (set(training_rows(folder, ["unseen_conditions"], strict=on).column("study_id").to_pylist()) for on in (False, True))
+    assert away and plain & away
+    assert strict == plain - away

@@ -58,6 +58,9 @@ class TrainConfig(Strict):
     """Rows that stand on the train side of ALL these configs."""
     fraction: Fraction | None = None
     """Config unseen_participants only: rows of this percentage of the training people. Fractions nest."""
+    strict: bool = False
+    """Without studies that are held out as a whole in unseen_studies, and their kin: what a model of the released conditions or outcomes
+    needs so that it may also be scored on unseen studies."""
     model: str | None = None
     """Folder or Hub id of any causal language model; or else `nano`."""
     nano: NanoConfig | None = None

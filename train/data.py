@@ -18,7 +18,7 @@ import torch
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import PromptEncoder, common_length
 from socsci210.row_texts import COLUMNS, RowTexts, row_scales, row_texts
-from socsci210.splits import MIXED
+from socsci210.splits import MIXED, strict_studies
 
 from .config import TrainError
 
@@ -27,13 +27,14 @@ _KEY: Final = ["study_id", "sample_id"]
 Index = npt.NDArray[np.int64]
 
 
-def training_rows(folder: DatasetFolder, train_on: Sequence[str], fraction: int | None = None) -> pa.Table:
+def training_rows(folder: DatasetFolder, train_on: Sequence[str], fraction: int | None = None, *, strict: bool = False) -> pa.Table:
     """Rows on the train side of every named config, checked against the published assignments.
 
     Args:
         folder: the dataset.
         train_on: split configs, or `all`.
         fraction: only rows of this percentage of the training people of unseen_participants.
+        strict: no rows of studies that are held out as a whole in unseen_studies, nor of their kin (`splits.strict`).
 
     Raises:
         TrainError: there are none, or one of them is assigned to another side.
@@ -43,6 +44,9 @@ def training_rows(folder: DatasetFolder, train_on: Sequence[str], fraction: int 
         first = first.filter(pc.is_in(_keys(first), value_set=_keys(other)))
     if fraction is not None:
         first = _of_fraction(first, folder.table("assignments"), fraction)
+    if strict:
+        held_out = pa.array(sorted(strict_studies(folder.table("assignments"))), pa.string())
+        first = first.filter(pc.invert(pc.is_in(first.column("study_id").cast(pa.string()), value_set=held_out)))
     if not first.num_rows:
         raise TrainError(f"no row is on the train side of {', '.join(train_on)}", where=str(folder.path), fix="train on fewer configs")
     assert_no_held_out(first, folder.table("assignments"), train_on)

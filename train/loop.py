@@ -80,7 +80,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     config = resolved.config
     speak: Say = say if accelerator.is_main_process else lambda text: None
     folder = DatasetFolder(config.dataset)
-    rows, off_scale = on_scale(training_rows(folder, config.train_on, config.fraction), folder)
+    rows, off_scale = on_scale(training_rows(folder, config.train_on, config.fraction, strict=config.strict), folder)
     model, tokenizer = _model(config, rows)
     encoder = PromptEncoder(tokenizer, config.template)
     examples = Examples(rows, folder, encoder, context=context_of(model))

@@ -15,6 +15,9 @@ from .codes import Codes, Floats, distinct, ratio, total
 from .effects import REFERENCE_OTHERS, Contrasts
 
 SMALLEST = 1e-6  # model effects below it are rounding: a model blind to conditions has them too
+NEGLIGIBLE = (
+    0.01  # of the root mean square of people's effects: smaller model effects tell no arms apart, and a correlation hides their size
+)
 FEWEST = 3  # contrasts for a correlation
 SHARED = 0.25  # correlation of the squared errors of two contrasts of one study: those of two arms against one control are correlated 1/2
 
@@ -58,8 +61,8 @@ class _Moments(NamedTuple):
 def agreement(contrasts: Contrasts) -> Agreement:
     """Agreement of model and human effects; see `Agreement`.
 
-    `r` is refused for fewer than three contrasts, for a model without effects, and where people's effects do not stand out from their
-    noise: E[h^2] - E[se^2] is then under two standard errors of what noise alone gives.
+    `r` is refused for fewer than three contrasts, for a model without effects or with effects under a hundredth of people's, and where
+    people's effects do not stand out from their noise: E[h^2] - E[se^2] is then under two standard errors of what noise alone gives.
     """
     contrasts = _without_rounding(contrasts)
     studies = distinct([contrasts.study])
@@ -148,6 +151,8 @@ def _refusal(contrasts: Contrasts, studies: Codes, weight: Floats, signal: float
     error = float(np.sqrt((1 - SHARED) * (spread**2).sum() + SHARED * (together**2).sum()))
     if signal < 2 * error or signal <= 0:
         return "people's effects do not stand out from the noise of their measurement"
+    if model < NEGLIGIBLE**2 * signal:
+        return "the model's effects are under a hundredth of people's: it hardly tells arms apart"
     return None
 
 

@@ -139,7 +139,7 @@ def experiment(
 
     found = run_experiment(setting, config, context.args, out, say)
     for table in found.tables:
-        show(table.rows, table.columns, title=table.title)
+        show(table.printed, table.columns, title=table.title)
     for caveat in found.caveats:
         say(f"not comparable with the paper: {caveat}")
     print(found.report)

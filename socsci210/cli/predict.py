@@ -43,7 +43,7 @@ def predict(
     price_out: Annotated[float | None, typer.Option(help="Price of a million completion tokens.", rich_help_panel=_SERVER)] = None,
 ) -> None:
     """Predict the answer distribution of every row of a split; a run that was cut off resumes."""
-    from ..predict import ServerOptions
+    from ..predict import ServerOptions, read_metadata
     from ..predict import predict as run
 
     server = None
@@ -78,4 +78,7 @@ def predict(
             server=server,
             progress=lambda done, wanted: bar.update(task, completed=done, total=wanted),
         )
+    if left_out := read_metadata(written).get("left_out"):
+        told = ", ".join(f"{n:,} ({reason})" for reason, n in left_out.items())
+        console.print(f"rows without a prediction: {told}", markup=False, highlight=False, soft_wrap=True)
     print(written)

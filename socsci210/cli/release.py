@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _CHECKS = {"what": "checked", "found": "found", "expected": "expected", "verdict": "verdict"}
 _PARITY = {"meaning": "figure", "found": "found", "expected": "expected", "match": "match"}
+_NOT_PINNED = "Not known to be the released SocSci210 at its pinned revision: published numbers need not hold for it."
 _HEX = re.compile(r"([0-9a-f]{12})[0-9a-f]{52}")
 
 
@@ -62,6 +63,8 @@ def import_release(
     if report.unchanged:
         console.print("nothing has changed since the last import", highlight=False)
     show(_in_short(report.checks), _CHECKS, title="What was checked", on=console)
+    if report.manifest["release"]["revision"] is None or any(check.verdict == "different" for check in report.checks):
+        console.print(_NOT_PINNED, style="bold", highlight=False, soft_wrap=True)
     show(rules, {"rule": "rule", "rows": "rows"}, title="Rows that a rule touches; load(clean=True) repairs or leaves them out", on=console)
     print(out)
 
