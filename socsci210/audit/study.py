@@ -132,5 +132,5 @@ def _summary(rows: StudyRows, personas: Mapping[str, pa.Array], masks: Mapping[s
 def _treatments(rows: StudyRows) -> npt.NDArray[np.uint64]:
     """Ascending hashes of what a study shows before its questions; of whole stimuli where there is nothing before."""
     shown = {text[: treatment_end(text, scale)] for text, scale in zip(rows.texts, rows.scales, strict=True)}
-    told = sorted(part for part in shown if len(part) >= TREATMENT)
+    told = [part for part in shown if len(part) >= TREATMENT]
     return np.unique(pd.util.hash_array(np.array(told or rows.texts, object), categorize=False))

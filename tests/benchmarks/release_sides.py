@@ -1,4 +1,4 @@
-"""One side of the benchmark of the release, run in a process of its own: `python -m tests.benchmarks.release_sides SIDE SOURCE OUT REPEATS`
+"""One side of the benchmark of the release, run in a process of its own: `python -m tests.benchmarks.release_sides SIDE SOURCE OUT`
 
 Prints one JSON object; `release` calls it and says what each side does. This module imports nothing heavy itself, so that imports can be
 timed apart from the work.
@@ -9,40 +9,26 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 LEFT_OUT: Final = ("prompt", "reasoning")
 
 
-def _timed(work: Callable[[], object], before: Callable[[], object], repeats: int) -> float:
-    """Median seconds after a warm run; what `before` does is not counted."""
-    seconds = []
-    for _ in range(1 + repeats):
-        before()
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
-
-
-def _import(source: Path, out: Path, repeats: int) -> dict[str, float]:
+def _import(source: Path, out: Path) -> dict[str, float]:
     from socsci210.load import cache_folder
     from socsci210.release import import_release
 
-    def clear() -> None:
-        for folder in (out, cache_folder()):
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in (out, cache_folder()):
+        shutil.rmtree(folder, ignore_errors=True)
+    start = time.perf_counter()
+    import_release(source, out, jobs=os.cpu_count() or 1, progress=_quiet)
+    return {"seconds": time.perf_counter() - start}
 
-    jobs = os.cpu_count() or 1
-    return {"seconds": _timed(lambda: import_release(source, out, jobs=jobs, progress=_quiet), clear, repeats)}
 
-
-def _rerun(source: Path, out: Path, repeats: int) -> dict[str, float]:
+def _rerun(source: Path, out: Path) -> dict[str, float]:
     from socsci210.release import import_release
 
     start = time.perf_counter()
@@ -55,20 +41,19 @@ def _quiet(*_: object) -> None:
     """No progress bar."""
 
 
-def _rewrite(source: Path, out: Path, repeats: int) -> dict[str, float]:
+def _rewrite(source: Path, out: Path) -> dict[str, float]:
     """What pyarrow alone needs: the kept columns read as one table and written as one file, as the import writes them."""
     import pyarrow.parquet as pq
 
     shards = sorted((source / "data").glob("*.parquet"))
     kept = [name for name in pq.read_schema(shards[0]).names if name not in LEFT_OUT]
 
-    def rewrite() -> None:
-        pq.write_table(pq.read_table(shards, columns=kept), out, compression="zstd", store_schema=False)
+    start = time.perf_counter()
+    pq.write_table(pq.read_table(shards, columns=kept), out, compression="zstd", store_schema=False)
+    return {"seconds": time.perf_counter() - start}
 
-    return {"seconds": _timed(rewrite, lambda: out.unlink(missing_ok=True), repeats)}
 
-
-def _load(source: Path, out: Path, repeats: int) -> dict[str, float]:
+def _load(source: Path, out: Path) -> dict[str, float]:
     start = time.perf_counter()
     import socsci210
 
@@ -77,7 +62,7 @@ def _load(source: Path, out: Path, repeats: int) -> dict[str, float]:
     return {"imports": ready - start, "seconds": time.perf_counter() - ready, "rows": len(rows)}
 
 
-def _filter(source: Path, out: Path, repeats: int) -> dict[str, float]:
+def _filter(source: Path, out: Path) -> dict[str, float]:
     """What a user of the upstream folder writes, in its quickest form."""
     start = time.perf_counter()
     import datasets
@@ -89,7 +74,7 @@ def _filter(source: Path, out: Path, repeats: int) -> dict[str, float]:
     return {"imports": ready - start, "seconds": time.perf_counter() - ready, "rows": len(rows)}
 
 
-def _first_row(source: Path, out: Path, repeats: int) -> dict[str, float]:
+def _first_row(source: Path, out: Path) -> dict[str, float]:
     start = time.perf_counter()
     import datasets
 
@@ -99,7 +84,7 @@ def _first_row(source: Path, out: Path, repeats: int) -> dict[str, float]:
     return {"imports": ready - start, "seconds": time.perf_counter() - ready}
 
 
-def _audit(source: Path, out: Path, repeats: int) -> dict[str, float]:
+def _audit(source: Path, out: Path) -> dict[str, float]:
     from socsci210.audit import audit
 
     start = time.perf_counter()
@@ -120,8 +105,8 @@ SIDES: Final = {
 
 def main() -> None:
     """Run the side that the command line names."""
-    side, source, out, repeats = sys.argv[1:]
-    print(json.dumps(SIDES[side](Path(source), Path(out), int(repeats))))
+    side, source, out = sys.argv[1:]
+    print(json.dumps(SIDES[side](Path(source), Path(out))))
 
 
 if __name__ == "__main__":
