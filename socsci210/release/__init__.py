@@ -109,8 +109,10 @@ class _Import:
     def run(self, progress: Step | None) -> dict[str, Any]:
         """Do it, and give back what stands in dataset.json."""
         columns = check_shards(self.source)
-        mappings = read_mappings(self.source)
-        rows = rows_per_study(self.source)
+        with ThreadPoolExecutor(1) as beside:
+            reading = beside.submit(read_mappings, self.source)  # beside the shards, which leave the interpreter free
+            rows = rows_per_study(self.source)
+            mappings = reading.result()
         check_studies(mappings, rows)
         with ThreadPoolExecutor(1) as beside, progress_steps(progress, 2 * len(rows), "import") as step:
             hashes = beside.submit(hash_files, self.source.files)  # leaves the interpreter free
