@@ -106,7 +106,8 @@ SIDES: Final = {
 def main() -> None:
     """Run the side that the command line names."""
     side, source, out = sys.argv[1:]
-    print(json.dumps(SIDES[side](Path(source), Path(out))))
+    print(json.dumps(SIDES[side](Path(source), Path(out))), flush=True)
+    os._exit(0)  # threads of a stream that was left after its first row may abort an orderly exit
 
 
 if __name__ == "__main__":
