@@ -1,4 +1,4 @@
-"""From finished studies to the files of a dataset folder: one file per partition and study, and the small tables."""
+"""From finished studies to the files of a dataset folder: one file per partition, and the small tables."""
 
 from __future__ import annotations
 

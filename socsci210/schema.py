@@ -252,7 +252,7 @@ ASSIGNMENTS: Final = pa.schema(  # the published split table
         ("config", pa.string()),
         ("study_id", pa.string()),
         ("unit", pa.int64()),  # condition_num, task_num or participant; null for whole studies
-        ("split", pa.string()),
+        ("split", pa.string()),  # train | validation | test | none | mixed (published on several sides, row by row)
         ("group", pa.string()),  # units with one group move together
         ("train_fraction", pa.int64()),  # unseen_participants, train: the smallest of 1, 5, 10, 25, 50, 100 % that holds the person
         ("source", pa.string()),  # official | rule | text (never held out: it has no text of its own)

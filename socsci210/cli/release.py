@@ -41,8 +41,8 @@ def import_release(
 ) -> None:
     """Import the released SocSci210: verified, with its official splits, scales and named defects."""
     from ..load import remember
+    from ..release import DEFAULT
     from ..release import import_release as run
-    from ..release.source import DEFAULT
 
     with _progress() as bar:
         task = bar.add_task("import", total=None)

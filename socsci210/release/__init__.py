@@ -27,9 +27,8 @@ from .study import Finished, finish_study
 from .unchanged import Signature
 from .verify import Check, check_columns, check_counts, check_files, check_shards, hash_files
 
-__all__ = ["DEFAULT_SOURCE", "Check", "ImportReport", "import_release"]
+__all__ = ["DEFAULT", "Check", "ImportReport", "import_release"]
 
-DEFAULT_SOURCE: Final = DEFAULT
 _CONFIGS: Final = ("unseen_conditions", "unseen_outcomes")
 _STRICT: Final = (
     "condition_mapping.json and task_mapping.json hold out rows of seen and unseen studies alike, so a model trained on their training "
@@ -57,7 +56,7 @@ class ImportReport:
 
 
 def import_release(
-    source: str | Path = DEFAULT_SOURCE,
+    source: str | Path = DEFAULT,
     out: Path = Path("socsci210-released"),
     *,
     revision: str | None = None,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..audit.read import PERSONA_DIFFERS
 from ..audit.records import Finding, StudyRows, StudySummary
 from ..audit.study import assign_items, audit_study
 from ..dataset_folder import disk_errors
@@ -24,7 +25,6 @@ from .read import FIELDS, NUMBERS, Part, compact, indices
 from .tables import make_tables
 
 _HIGHEST: Final = 2**31 - 1  # ids are joined in pairs
-PERSONA_DIFFERS: Final = "persona_differs"
 
 
 @dataclass(frozen=True)
