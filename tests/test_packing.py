@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socsci210.predict.packing import Pack, packs
-from socsci210.predict.trie import Trie, build_trie
+from socsci210.packs.packing import Pack, packs
+from socsci210.packs.trie import Trie, build_trie
 
 END = 99
 TRIES = [build_trie([(1, END), (1, 0, END), (7, END)]), build_trie([(5, END)])]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socsci210.predict.trie import build_trie
+from socsci210.packs.trie import build_trie
 from socsci210.prompts import PromptError
 
 END = 99

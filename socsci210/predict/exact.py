@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 
 from ..errors import DatasetError
+from ..packs.attention import PackAttention, implementation, last_layer_only
+from ..packs.packing import Pack, packs
+from ..packs.trie import Trie, build_trie
 from ..prompts import PromptEncoder
-from .attention import PackAttention, implementation, last_layer_only
-from .packing import Pack, packs
-from .trie import Trie, build_trie
 
 Floats = npt.NDArray[np.float64]
 TOKENS: Final = {"cpu": 1536, "cuda": 32768}  # of one forward pass: enough to fill the machine, little enough for its memory
