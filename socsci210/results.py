@@ -269,6 +269,21 @@ class Sensitivity(_Part):
     refused: str | None
 
 
+class ParityGroup(_Part):
+    """One group of people: means over the studies where it has enough of them, each study counting once.
+
+    Responses are on the [0, 1] scale, over the questions that every group of the attribute was asked in a study; None without any.
+    """
+
+    name: str
+    n_studies: int
+    n_people: int
+    """Summed over those studies; who took part in two counts twice."""
+    accuracy: Figure
+    predicted: Number
+    response: Number
+
+
 class Parity(_Part):
     """One attribute, averaged over the studies that carry it; `_null` is the mean gap over shuffled labels, `_net` the difference.
 
@@ -289,6 +304,7 @@ class Parity(_Part):
     human_gap_net: Number
     excess: Number
     excess_net: Number
+    groups: Many[ParityGroup] = ()
 
 
 class CellExample(_Part):

@@ -7,7 +7,7 @@ import pytest
 
 from socsci210.demographics import FIELDS, VOCABULARY
 from socsci210.metrics.socsci210 import groups
-from socsci210.metrics.socsci210.parity import Attribute, accuracy, averaged, study_gaps
+from socsci210.metrics.socsci210.parity import Attribute, accuracy, averaged, group_averages, study_gaps
 
 
 def world(people: int = 500, outcomes: int = 3, seed: int = 0) -> dict[str, np.ndarray]:
@@ -55,6 +55,43 @@ def test_gaps_equal_plain_loops() -> None:
         assert (one.accuracy.value, one.model.value, one.human.value) == pytest.approx(plain(rows, one.study), abs=1e-9)
         assert one.worst == "c"
         assert one.excess.value == pytest.approx(one.model.value - one.human.value)
+
+
+def test_means_of_groups_equal_plain_loops() -> None:
+    rows = world()
+    for one in gaps_of(rows):
+        own = rows["study"] == one.study
+        assert [group.label for group in one.groups] == ["a", "b", "c"]
+        for g, group in enumerate(one.groups):
+            here = own & (rows["group"] == g)
+            assert group.n_people == len(np.unique(rows["person"][here]))
+            assert group.accuracy == pytest.approx(rows["accuracy"][here].mean(), abs=1e-9)
+            for side, mean in (("model", group.model), ("human", group.human)):
+                by_outcome = [rows[side][here & (rows["outcome"] == outcome)].mean() for outcome in range(3)]
+                assert mean == pytest.approx(np.mean(by_outcome), abs=1e-9)
+        assert np.ptp([group.accuracy for group in one.groups]) == pytest.approx(one.accuracy.value, abs=1e-9)
+
+
+def test_groups_are_compared_on_the_questions_that_all_were_asked() -> None:
+    """Outcome 2 goes to group a alone: it counts for nobody. Without a shared outcome there is no mean response."""
+    rows = world()
+    keep = (rows["outcome"] < 2) | (rows["group"] == 0)
+    cut = {name: values[keep] for name, values in rows.items()}
+    for one in gaps_of(cut):
+        own = (cut["study"] == one.study) & (cut["group"] == 0)
+        assert one.groups[0].human == pytest.approx(np.mean([cut["human"][own & (cut["outcome"] == k)].mean() for k in (0, 1)]), abs=1e-9)
+    apart = {name: values[rows["outcome"] == np.maximum(rows["group"], 0)] for name, values in rows.items()}
+    assert all(np.isnan(group.model) and np.isnan(group.human) for one in gaps_of(apart) for group in one.groups)
+
+
+def test_groups_are_averaged_over_the_studies_that_have_them() -> None:
+    first, second = gaps_of(world())
+    short = second._replace(groups=second.groups[:2])
+    a, _, c = group_averages([first, short])
+    assert (a["name"], a["n_studies"], c["name"], c["n_studies"]) == ("a", 2, "c", 1)
+    assert a["n_people"] == first.groups[0].n_people + second.groups[0].n_people
+    assert a["accuracy"] == pytest.approx((first.groups[0].accuracy + second.groups[0].accuracy) / 2)
+    assert (c["predicted"], c["response"]) == (first.groups[2].model, first.groups[2].human)
 
 
 def test_order_of_rows_does_not_matter() -> None:

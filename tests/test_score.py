@@ -259,6 +259,10 @@ def test_parity_reads_groups_of_people(tmp_path: Path) -> None:
     assert 0.05 < age.accuracy_gap_null < 0.3
     assert age.accuracy_gap_net == pytest.approx(1 - age.accuracy_gap_null)
     assert location.human_gap == pytest.approx(0)
+    old, young = (next(one for one in age.groups if one.name == name) for name in ("60+", "18-29"))
+    assert (old.n_people, old.accuracy, old.predicted, old.response) == (40, 1, 1, 1)
+    assert (young.n_people, young.accuracy, young.predicted, young.response) == (40, 0, 1, 0)
+    assert [one.name for one in location.groups] == ["Midwest", "South"]
 
 
 def test_sensitivity_sees_what_w_does_not(tmp_path: Path) -> None:

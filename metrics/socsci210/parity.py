@@ -8,7 +8,7 @@ the best and the worst grows with noise and with the number of groups, so the me
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +39,22 @@ class Gap(NamedTuple):
         return self.value - self.null
 
 
+class GroupMean(NamedTuple):
+    """One group of one attribute in one study: its people, mean accuracy, and mean response of the model and of people on [0, 1].
+
+    Responses are means over the outcomes that enough people of every group that counts were asked, so that groups are compared on the same
+    questions; nan where there is no such outcome.
+    """
+
+    label: str
+    n_people: int
+    accuracy: float
+    model: float
+    human: float
+
+
 class StudyGaps(NamedTuple):
-    """The gaps of one attribute in one study. nan where fewer than two groups are large enough."""
+    """The gaps of one attribute in one study. nan where fewer than two groups are large enough. `groups` are those that are."""
 
     study: int
     attribute: str
@@ -51,6 +65,7 @@ class StudyGaps(NamedTuple):
     worst: str
     n_groups: int
     n_left_out: int
+    groups: tuple[GroupMean, ...] = ()
 
     @property
     def excess(self) -> Gap:
@@ -109,6 +124,25 @@ def averaged(gaps: list[StudyGaps]) -> dict[str, float]:
     return out
 
 
+def group_averages(gaps: list[StudyGaps]) -> list[dict[str, Any]]:
+    """Each group of one attribute, by name: means over the studies where it is large enough, and its people in all of them."""
+    by_label: dict[str, list[GroupMean]] = {}
+    for gap in gaps:
+        for group in gap.groups:
+            by_label.setdefault(group.label, []).append(group)
+    return [
+        {
+            "name": label,
+            "n_studies": len(some),
+            "n_people": sum(one.n_people for one in some),
+            "accuracy": _mean([one.accuracy for one in some]),
+            "predicted": _mean([one.model for one in some]),
+            "response": _mean([one.human for one in some]),
+        }
+        for label, some in sorted(by_label.items())
+    ]
+
+
 def _mean(values: list[float]) -> float:
     """The mean of what could be computed; nan where nothing could."""
     known = [value for value in values if value == value]
@@ -152,7 +186,8 @@ def _one_study(
             np.subtract(running[end], running[begin], out=one)
         null += _gaps(groups, enough, edges).sum(axis=0)
     null /= shuffles
-    means = _accuracy_means(member @ sums, enough)
+    totals = member @ sums
+    means = _accuracy_means(totals, enough)
     found = []
     for i, attribute in enumerate(kept):
         own = means[edges[i] : edges[i + 1]]
@@ -160,7 +195,9 @@ def _one_study(
         accuracy_gap, model_gap, human_gap = (Gap(float(real[i, j]), float(null[i, j])) for j in range(3))
         best, worst = attribute.labels[int(np.nanargmax(own))], attribute.labels[int(np.nanargmin(own))]
         large, small = int((own_sizes >= min_people).sum()), int(((own_sizes > 0) & (own_sizes < min_people)).sum())
-        found.append(StudyGaps(study, attribute.name, accuracy_gap, model_gap, human_gap, best, worst, large, small))
+        part = slice(edges[i], edges[i + 1])
+        groups = _group_means(attribute.labels, own_sizes, totals[part], enough[part], min_people)
+        found.append(StudyGaps(study, attribute.name, accuracy_gap, model_gap, human_gap, best, worst, large, small, groups))
     return found
 
 
@@ -197,6 +234,20 @@ def _gaps(groups: Floats, enough: NDArray[np.bool_], edges: Ints) -> Floats:
     counted = np.add.reduceat(np.isfinite(columns), edges[:-1], axis=-2, dtype=np.int64)
     spread[counted < 2] = np.nan
     return np.stack([spread[..., 0], _row_means(spread[..., 1 : 1 + k]), _row_means(spread[..., 1 + k :])], axis=-1)
+
+
+def _group_means(labels: tuple[str, ...], sizes: Ints, groups: Floats, enough: NDArray[np.bool_], min_people: int) -> tuple[GroupMean, ...]:
+    """Means of the large groups of one attribute; `groups` are their sums, shape (groups, columns of `_person_sums`)."""
+    k = _outcomes(groups)
+    large = np.flatnonzero(sizes >= min_people)
+    shared = enough[large, 2:].all(axis=0)
+    predicted, human, n = (groups[large, 2 + i * k : 2 + (i + 1) * k] for i in range(3))
+    model, people = (_row_means(np.where(shared, total / np.maximum(n, 1), np.nan)) for total in (predicted, human))
+    accuracy_means = _accuracy_means(groups, enough)[large]
+    return tuple(
+        GroupMean(labels[g], int(sizes[g]), float(accuracy_means[i]), float(model[i]), float(people[i]))
+        for i, g in enumerate(large.tolist())
+    )
 
 
 def _row_means(values: Floats) -> Floats:

@@ -15,9 +15,9 @@ from ..demographics import FIELDS
 from ..errors import DatasetError
 from ..metrics.socsci210.cells import Ints
 from ..metrics.socsci210.groups import group_of
-from ..metrics.socsci210.parity import Attribute, StudyGaps, accuracy, averaged, study_gaps
+from ..metrics.socsci210.parity import Attribute, StudyGaps, accuracy, averaged, group_averages, study_gaps
 from ..reference import sensitivity
-from ..results import Parity, Sensitivity
+from ..results import Parity, ParityGroup, Sensitivity
 from .predictions import match
 from .rows import RowFigures
 from .scored import Scored
@@ -110,7 +110,13 @@ def parity(scored: Scored, figures: RowFigures, folder: DatasetFolder, *, shuffl
 def _average(gaps: list[StudyGaps]) -> Parity:
     """Mean over studies of one attribute."""
     left_out = sum(one.n_left_out for one in gaps)
-    return Parity(attribute=gaps[0].attribute, n_studies=len(gaps), n_groups_left_out=left_out, **averaged(gaps))
+    return Parity(
+        attribute=gaps[0].attribute,
+        n_studies=len(gaps),
+        n_groups_left_out=left_out,
+        groups=tuple(ParityGroup(**one) for one in group_averages(gaps)),
+        **averaged(gaps),
+    )
 
 
 def condition_sensitivity(scored: Scored, *, permutations: int, draws: int, seed: int) -> Sensitivity:
