@@ -8,6 +8,7 @@ as tokenising the whole.
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +28,9 @@ INSTRUCTION_AFTER: Final = (
 )
 PLAIN_CUE: Final = "\n\nAnswer:\n"  # ends the prompt of a tokenizer without a chat template
 
+_AT_ONCE: Final = 1000  # texts of one call of a tokenizer, which reads them in parallel
+
+Ids = array[int]
 Demographic = Mapping[str, Any]
 Part = Literal["persona", "stimulus"]
 
@@ -219,6 +223,23 @@ class PromptEncoder:
             return self._encode(self.frame.wrap(self.template.join(persona_text, stimuli)))
         head = self._cached(self._head, first, lambda: self.frame.before + self.template.head(first))
         return head + self._cached(self._tail, last, lambda: last + self.frame.after)
+
+    def parts(self, heads: Sequence[str], tails: Sequence[str]) -> tuple[list[Ids], list[Ids | None]]:
+        """Ids of many heads and tails, each tokenised once and none kept: `head + tail` is the prompt of such a pair.
+
+        Args:
+            heads: personas or stimuli, whichever the template puts first.
+            tails: the other ones. A tail that cannot be tokenised apart from its head gives None: such prompts are tokenised whole.
+        """
+        apart = [self._apart and bool(tail) and not tail[0].isspace() for tail in tails]
+        first = self._encode_all([self.frame.before + self.template.head(head) for head in heads]) if self._apart else []
+        last = iter(self._encode_all([tail + self.frame.after for tail, alone in zip(tails, apart, strict=True) if alone]))
+        return first, [next(last) if alone else None for alone in apart]
+
+    def _encode_all(self, texts: list[str]) -> list[Ids]:
+        some = range(0, len(texts), _AT_ONCE)
+        batches = (self.tokenizer(texts[at : at + _AT_ONCE], add_special_tokens=False)["input_ids"] for at in some)
+        return [array("i", ids) for batch in batches for ids in batch]
 
     def _cached(self, cache: dict[str, list[int]], key: str, text: Callable[[], str]) -> list[int]:
         ids = cache.get(key)

@@ -69,6 +69,31 @@ def build_trie(answers: Sequence[Sequence[int]]) -> Trie:
     )
 
 
+def chain(answer: Sequence[int], others: Sequence[Sequence[int]] = ()) -> Trie:
+    """One answer, token by token, without branches: its edges are its tokens, in their order.
+
+    Args:
+        answer: ids, at least one.
+        others: for each token, more tokens whose probability is wanted at the same place: further edges, which lead nowhere. They stand
+            behind the edges of the answer.
+
+    Raises:
+        PromptError: the answer is empty.
+    """
+    if not len(answer):
+        raise PromptError("an answer without tokens", fix="give every answer at least one token")
+    length = len(answer)
+    beside = [(node, token) for node, tokens in enumerate(others) for token in tokens]
+    return Trie(
+        tokens=np.array(answer[:-1], dtype=np.int64),
+        depth=np.arange(1, length),
+        sees=np.tri(length - 1, dtype=bool),
+        edge_node=np.array([*range(length), *(node for node, _ in beside)], dtype=np.int64),
+        edge_token=np.array([*answer, *(token for _, token in beside)], dtype=np.int64),
+        paths=np.arange(length)[None],
+    )
+
+
 def _check(answers: Sequence[Sequence[int]], whole: set[tuple[int, ...]]) -> None:
     if not answers or () in whole:
         raise PromptError("no answer to enumerate, or an answer without tokens", fix="give every answer at least one token")
