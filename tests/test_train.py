@@ -356,7 +356,7 @@ def test_checkpoint_of_another_run(dataset: Path, tmp_path: Path, monkeypatch: p
         ("seed: 0", ["--batch_sise", "4"], r"(?s)unknown key 'batch_sise'.*did you mean 'batch_size'"),
         ("seed: zero", [], r"run.yaml: seed: .*'zero'"),
         ("seed: 0", [], r"give either model or nano"),
-        ("model: m", [], r"training never ends"),
+        ("model: m\nmax_steps: -1", [], r"max_steps: .*greater than or equal to 0"),
         ("model: m\nmax_steps: 1", ["--train_on", "[unseen_people]"], r"train_on.*'unseen_people'"),
         ("- 1", [], r"not a mapping"),
         ("a: [", [], r"not a readable YAML file"),

@@ -1,0 +1,185 @@
+"""The settings of one training run, as a strict model. Defaults are those of the paper's configurations where it gives them.
+
+How they are read from a file and the command line: config.py. Examples with comments: train/configs/.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from socsci210.schema import Many, Strict
+
+SplitConfig = Literal["all", "unseen_studies", "unseen_conditions", "unseen_outcomes", "unseen_participants"]
+Fraction = Literal[1, 5, 10, 25, 50, 100]
+Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio", "comet_ml", "aim", "clearml", "dvclive", "swanlab"]
+REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def _number(value: object) -> object:
+    """YAML 1.1 reads 1e-5 (without a point) as a string."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value) else value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+
+
+class NanoConfig(Strict):
+    """A small Qwen2-architecture model with random weights, and a tokenizer trained on the training texts."""
+
+    hidden_size: int = Field(192, ge=8)
+    intermediate_size: int = Field(512, ge=8)
+    layers: int = Field(2, ge=1)
+    heads: int = Field(4, ge=1)
+    vocab_size: int = Field(1500, ge=300)
+    """Tokens learned from the texts; the lines of personas that recur are added as whole tokens beside them."""
+    init_std: Number = Field(0.06, gt=0)
+    context: int = Field(1024, ge=64)
+
+
+class LoraConfig(Strict):
+    """Low-rank adapters (Hu et al. 2021, arXiv:2106.09685): the weights of the model stay as they are, small matrices beside them learn.
+
+    The output folder then holds the adapter alone, and names the model that it belongs to.
+    """
+
+    r: int = Field(16, ge=1)
+    """Rank of the matrices."""
+    alpha: int = Field(32, ge=1)
+    """The adapter's part is multiplied by alpha / r."""
+    dropout: Number = Field(0.0, ge=0, lt=1)
+    targets: Literal["all-linear"] | Many[str] = "all-linear"
+    """Names of the layers that get an adapter, or every linear layer but the output's."""
+    bits: Literal[4, 16] = 16
+    """4: the weights are held in four bits while the adapter learns (QLoRA; Dettmers et al. 2023, arXiv:2305.14314). Needs bitsandbytes."""
+    merge: bool = False
+    """Save the model with the adapter added to its weights, instead of the adapter alone."""
+
+
+class ValidationConfig(Strict):
+    """Evaluation during training: W on a fixed part of the validation side, with the project's own scorer. Test rows are never read."""
+
+    config: SplitConfig | None = None
+    """Whose validation side; default: the first split config of `train_on`."""
+    rows: int = Field(2000, ge=1)
+    """At most so many rows are predicted. Cells, and people in them, are chosen by a hash: always the same ones."""
+    per_cell: int = Field(20, ge=1)
+    """At most so many people of one cell are predicted; all its people are its human distribution."""
+    every_steps: int | None = Field(None, ge=1)
+    every_minutes: Number | None = Field(None, gt=0)
+    """Time between two evaluations, that of evaluating not counted. Give this or every_steps."""
+    patience: int | None = Field(None, ge=1)
+    """Training stops after so many evaluations in a row without a better W; default: it never stops early."""
+    min_gain: Number = Field(0.0, ge=0)
+    """How much lower W must be to count as better."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ValidationConfig:
+        if (self.every_steps is None) == (self.every_minutes is None):
+            raise ValueError("give either every_steps or every_minutes")
+        if self.config == "all":
+            raise ValueError("config 'all' has no validation side")
+        return self
+
+
+class TrainConfig(Strict):
+    """All settings of a run."""
+
+    # --- data and model
+    dataset: str
+    output: str
+    """Model folder to write; it is complete or absent. Checkpoints lie in `<output>.checkpoints` until then."""
+    train_on: Many[SplitConfig] = Field(min_length=1)
+    """Rows that stand on the train side of ALL these configs."""
+    fraction: Fraction | None = None
+    """Config unseen_participants only: rows of this percentage of the training people. Fractions nest."""
+    strict: bool = False
+    """Without studies that are held out as a whole in unseen_studies, and their kin: what a model of the released conditions or outcomes
+    needs so that it may also be scored on unseen studies."""
+    model: str | None = None
+    """Folder or Hub id of any causal language model; or else `nano`."""
+    nano: NanoConfig | None = None
+    lora: LoraConfig | None = None
+    """Train adapters instead of all weights."""
+    template: Literal["upstream", "stimulus_first"] = "upstream"
+    seed: int = 0
+
+    # --- length of the run, and what a step is
+    max_steps: int | None = Field(None, ge=0)
+    max_minutes: Number | None = Field(None, gt=0)
+    """Training stops at max_steps, max_minutes or max_epochs, whichever comes first; the learning rate follows the nearest end. Without
+    any of them it is one epoch, as in the paper.
+    With `max_steps: 0` the model is saved as it starts: the baseline of a model of random weights."""
+    max_epochs: int | None = Field(None, ge=1)
+    batch_size: int = Field(32, ge=1)
+    """Rows per process and forward pass; rows per step = batch_size x accumulation x processes."""
+    share_prefix: int = Field(1, ge=1)
+    """So many rows whose prompts begin alike (with one stimulus or one persona, whichever the template puts first) read it together."""
+    accumulation: int = Field(1, ge=1)
+    cell_smoothing: Number = Field(0.0, ge=0, le=1)
+    """Share of the target, at the start, that goes to the answers of all training rows with the same stimulus; it falls to 0 linearly."""
+
+    # --- optimizer
+    learning_rate: Number = Field(1e-5, gt=0)
+    weight_decay: Number = Field(0.1, ge=0)
+    warmup: Number = Field(0.05, ge=0, lt=1)
+    """Share of the run in which the learning rate rises."""
+    max_grad_norm: Number = Field(1.0, gt=0)
+    precision: Literal["no", "bf16"] = "no"
+    gradient_checkpointing: bool = False
+    """Activations are computed again in the backward pass instead of being kept: less memory, about a third more time."""
+
+    # --- checkpoints, evaluation, what is told
+    checkpoint_every: int | None = Field(None, ge=1)
+    """Steps between checkpoints; without it there are none (but the best one, where `validation` is given)."""
+    keep_checkpoints: int = Field(1, ge=1)
+    """The newest so many are kept, and the best one beside them."""
+    allow_changed: bool = False
+    """Go on from a checkpoint although learning_rate, weight_decay, warmup, max_grad_norm, precision or the length of the run differ now:
+    after a loss that was not finite, for instance. Model, data and order must be the same all the same."""
+    validation: ValidationConfig | None = None
+    log_every: int = Field(20, ge=1)
+    """Steps between two lines of the log."""
+    track_with: Many[Tracker] = ()
+    """Trackers that accelerate knows and that are installed. The log beside the model, train_log.jsonl, is always written."""
+    push_to_hub: str | None = None
+    """`org/name`: the model folder is pushed there after it has been saved. A failure keeps the folder."""
+    hub_private: bool = True
+    """A repository that the push creates is private."""
+
+    @field_validator("push_to_hub")
+    @classmethod
+    def _repository(cls, value: str | None) -> str | None:
+        if value is not None and not REPOSITORY.fullmatch(value):
+            raise ValueError("expected org/name")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_epoch(cls, values: Any) -> Any:
+        """The paper's length, where none is given."""
+        if isinstance(values, dict) and all(values.get(name) is None for name in ("max_steps", "max_minutes", "max_epochs")):
+            return {**values, "max_epochs": 1}
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainConfig:
+        if (self.model is None) == (self.nano is None):
+            raise ValueError("give either model or nano")
+        if self.batch_size % self.share_prefix:
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of share_prefix {self.share_prefix}")
+        if self.fraction is not None and "unseen_participants" not in self.train_on:
+            raise ValueError("fraction is of the training people of unseen_participants, which train_on does not name")
+        if self.lora is not None and self.nano is not None and not self.lora.merge:
+            raise ValueError("an adapter of a nano model belongs to weights that are nowhere stored: set lora.merge, or name a model")
+        self._check_validation()
+        return self
+
+    def _check_validation(self) -> None:
+        if self.validation is None:
+            return
+        named = [config for config in self.train_on if config != "all"]
+        if not named or (self.validation.config is not None and self.validation.config not in named):
+            raise ValueError(f"validation reads the validation side of a split config of train_on, which names {', '.join(self.train_on)}")
