@@ -54,6 +54,11 @@ class Objective(Protocol):
 
     def __len__(self) -> int: ...
 
+    def begin(self, epoch: int) -> None:
+        """Called before the first example of an epoch is asked for, in a resumed run too: what an objective draws anew in every epoch is a
+        function of seed and epoch. Lengths and heads stay as they are."""
+        ...
+
     def where(self, index: int) -> str:
         """Which row an example is of, in words for an error: `study ab1, sample_id 7`."""
         ...

@@ -61,6 +61,9 @@ class Sft:
     def __len__(self) -> int:
         return len(self.trained)
 
+    def begin(self, epoch: int) -> None:
+        """Nothing is drawn."""
+
     def where(self, index: int) -> str:
         """The row's key."""
         return self.tokens.where(index)
