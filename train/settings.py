@@ -10,11 +10,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from socsci210.demographics import FIELDS
 from socsci210.schema import Many, Strict
 
 SplitConfig = Literal["all", "unseen_studies", "unseen_conditions", "unseen_outcomes", "unseen_participants"]
 Fraction = Literal[1, 5, 10, 25, 50, 100]
 Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio", "comet_ml", "aim", "clearml", "dvclive", "swanlab"]
+OBJECTIVES: Final = ("sft", "reasoning", "distribution", "dpo")
 REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -84,8 +86,49 @@ class ValidationConfig(Strict):
         return self
 
 
+class DistributionConfig(Strict):
+    """Targets that are distributions (train/objectives/distribution.py)."""
+
+    groups: Many[str] = ()
+    """Fields of the persona: the target is the distribution of the people of a cell who share them; without any, of all its people."""
+    minimum: int = Field(20, ge=1)
+    """A group with fewer rows in a cell takes the distribution of the whole cell."""
+    persona: Literal["none", "row", "sampled"] = "sampled"
+    """What a prompt says of a person. none: the fields of `groups` alone. row: an example for every row, with its whole persona. sampled:
+    an example for every cell and group, with the whole persona of one of its people, another one in every epoch."""
+    smoothing: Number = Field(0.0, ge=0, lt=1)
+    """Share of the target that is spread evenly over the scale."""
+
+    @field_validator("groups")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in value if name not in FIELDS]:
+            raise ValueError(f"no field of the persona is called {', '.join(unknown)}; there are {', '.join(FIELDS)}")
+        return value
+
+
+class DpoConfig(Strict):
+    """Contrastive pairs (train/objectives/dpo.py). The paper tells neither beta nor the number of pairs."""
+
+    beta: Number = Field(0.1, gt=0)
+    """How dearly the model pays for going away from where it started."""
+    pairs_per_row: int = Field(1, ge=1)
+    """Rejected answers for every row, each of another person drawn at random; drawn anew in every epoch."""
+    reference: str | None = None
+    """Folder of files with the log-probabilities of the model that training starts from; runs with the same model and rows share a file.
+    Default: `reference` beside the output."""
+
+
 class TrainConfig(Strict):
     """All settings of a run."""
+
+    # --- objective
+    objective: str | dict[str, Number] = "sft"
+    """What is minimised, or a mixture: {sft: 0.7, dpo: 0.3}. Every step has examples of each part in these shares."""
+    distribution: DistributionConfig | None = None
+    """Settings of the objective of this name; default: its defaults."""
+    dpo: DpoConfig | None = None
+    """Settings of the objective of this name; default: its defaults."""
 
     # --- data and model
     dataset: str
@@ -149,6 +192,16 @@ class TrainConfig(Strict):
     hub_private: bool = True
     """A repository that the push creates is private."""
 
+    @field_validator("objective")
+    @classmethod
+    def _objectives(cls, value: str | dict[str, float]) -> str | dict[str, float]:
+        for name in [value] if isinstance(value, str) else value:
+            if name not in OBJECTIVES:
+                raise ValueError(f"no objective is called {name!r}; there are {', '.join(OBJECTIVES)}, and mixtures: sft: 0.7, dpo: 0.3")
+        if isinstance(value, dict) and (not value or min(value.values()) <= 0):
+            raise ValueError("every part of a mixture needs a weight above 0")
+        return value
+
     @field_validator("push_to_hub")
     @classmethod
     def _repository(cls, value: str | None) -> str | None:
@@ -174,8 +227,24 @@ class TrainConfig(Strict):
             raise ValueError("fraction is of the training people of unseen_participants, which train_on does not name")
         if self.lora is not None and self.nano is not None and not self.lora.merge:
             raise ValueError("an adapter of a nano model belongs to weights that are nowhere stored: set lora.merge, or name a model")
+        self._check_objective()
         self._check_validation()
         return self
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of every objective; they sum to 1."""
+        given = self.objective if isinstance(self.objective, dict) else {self.objective: 1.0}
+        return {name: weight / sum(given.values()) for name, weight in given.items()}
+
+    def _check_objective(self) -> None:
+        for name in ("distribution", "dpo"):
+            if getattr(self, name) is not None and name not in self.weights:
+                raise ValueError(f"settings of {name} are given, and the objective is {', '.join(self.weights)}")
+        if self.cell_smoothing and "sft" not in self.weights:
+            raise ValueError("cell_smoothing is of the objective sft")
+        if self.nano is not None and "dpo" in self.weights and len(self.weights) == 1:
+            raise ValueError("dpo needs a model that can answer to start from: name a trained `model`, not random weights")
 
     def _check_validation(self) -> None:
         if self.validation is None:
