@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from .demographics import FIELDS
 from .errors import SocSciError
@@ -30,7 +30,7 @@ PLAIN_CUE: Final = "\n\nAnswer:\n"  # ends the prompt of a tokenizer without a c
 
 _AT_ONCE: Final = 1000  # texts of one call of a tokenizer, which reads them in parallel
 
-Ids = array[int]
+Ids: TypeAlias = "array[int]"
 Demographic = Mapping[str, Any]
 Part = Literal["persona", "stimulus"]
 
