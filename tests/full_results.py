@@ -9,7 +9,17 @@ from typing import Any
 from socsci210.results import Results
 
 TOPICS = ("health", "media", "law and policing", "inequality and welfare")
-ATTRIBUTES = ("age", "gender", "education", "ethnicity", "income", "location", "party_id", "ideology")
+ATTRIBUTES = {
+    "age": ("18-29", "30-44", "45-59", "60+"),
+    "gender": ("Female", "Male"),
+    "education": ("Bachelor's degree", "High school or less", "Post graduate", "Some college"),
+    "ethnicity": ("2+ Race", "Black", "Hispanic", "Other", "White"),
+    "housing_ownership": ("Owned or being bought by you or someone in your household", "Rented for cash"),
+    "income": ("100K and over", "30-49K", "50-99K", "Under 30K"),
+    "location": ("Midwest", "Northeast", "South", "West"),
+    "party_id": ("Lean Democrat", "Lean Republican", "Strong Democrat", "Strong Republican"),
+    "ideology": ("Conservative", "Liberal", "Moderate"),
+}
 LONG = "lab/a-model-with-a-very-long-name-that-does-not-fit-a-phone-70b-instruct-v2"
 SCALES = ((1, 7), (0, 100), (1, 5), (0, 1), (0, 10), (1, 4))
 
@@ -103,13 +113,19 @@ def _more(random: Random, quality: float, studies: list[str], examples: int, con
     }  # fmt: skip
 
 
+def _people(random: Random, name: str, quality: float) -> dict[str, Any]:
+    answer = random.uniform(0.4, 0.6)
+    return {"name": name, "n_studies": random.randint(3, 40), "n_people": random.randint(90, 20_000), "response": answer,
+            "accuracy": 0.75 - quality / 4 + random.uniform(-0.03, 0.03), "predicted": answer + quality * random.uniform(-0.2, 0.2)}  # fmt: skip
+
+
 def _run(config: str, model: str, quality: float, studies: list[str], examples: int, contrasts: int, more: bool) -> dict[str, Any]:
     random = Random(f"{config} {model}")
     per_study = [
         {
             "study_id": study, "n_cells": 20, "n_rows": 12_000 + i, "W": 0.03 + quality * random.uniform(0.1, 0.5),
             "chance": random.uniform(0.15, 0.3), "noise_floor": random.uniform(0.012, 0.03), "train_lookup": random.uniform(0.08, 0.16),
-            "pooled_oracle": random.uniform(0.03, 0.06), "answer_mass": random.uniform(0.95, 1.0),
+            "pooled_oracle": random.uniform(0.03, 0.06), "answer_mass": random.uniform(0.95, 1.0), "accuracy": 0.75 - quality / 4 if more else None,
         }
         for i, study in enumerate(studies)
     ]  # fmt: skip
@@ -128,7 +144,8 @@ def _run(config: str, model: str, quality: float, studies: list[str], examples: 
             | {f"{gap}{kind}": random.uniform(-0.01, 0.06) for gap in ("accuracy_gap", "response_gap", "human_gap")
                for kind in ("", "_null", "_net")}
             | {"excess": random.uniform(-0.03, 0.03), "excess_net": random.uniform(-0.03, 0.03)}
-            for i, name in enumerate(ATTRIBUTES)
+            | ({"groups": [_people(random, group, quality) for group in some]} if more else {})
+            for i, (name, some) in enumerate(ATTRIBUTES.items())
         ],
         "examples": [_example(random, studies[i % len(studies)], i, quality) for i in range(examples)],
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +19,7 @@ from socsci210.report.view import page_of
 from socsci210.report.words import interval, number, percent, signed
 from socsci210.results import Results
 from socsci210.score import score
+from tests.full_results import full
 from tests.scored_dataset import CONFIG, SOURCE, predict_all, row, write_dataset, write_predictions
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\""
@@ -71,6 +73,12 @@ def results_of(dataset: Path, tmp_path: Path, name: str = "p", **metadata: Any) 
     return score([path], dataset).write_json(tmp_path / f"{name}.json")
 
 
+def data_of(page: Path) -> dict[str, Any]:
+    """The block of numbers, as the script reads it."""
+    found: dict[str, Any] = json.loads(page.read_text(encoding="utf-8").split('id="data">')[1].split("</script>")[0])
+    return found
+
+
 def test_every_figure_is_on_the_page(dataset: Path, tmp_path: Path) -> None:
     path = results_of(dataset, tmp_path)
     page = Page(report([path], tmp_path / "report.html").read_text(encoding="utf-8"))
@@ -80,7 +88,7 @@ def test_every_figure_is_on_the_page(dataset: Path, tmp_path: Path) -> None:
     for one in (run.stated, run.published):
         assert one is not None
         figures += [number(v) for v in (one.W.point, one.chance, one.noise_floor, one.train_lookup, one.pooled_oracle)]
-        figures += [interval(one.W.interval), percent(one.gap_closed.value), str(one.n_cells)]
+        figures += [interval(one.W.interval), percent(one.gap_closed.value).replace("\u00a0", " "), str(one.n_cells)]
     for study in run.stated.per_study if run.stated else ():
         figures += [
             number(v) for v in (study.W, study.chance, study.noise_floor, study.train_lookup, study.pooled_oracle, study.answer_mass)
@@ -92,8 +100,10 @@ def test_every_figure_is_on_the_page(dataset: Path, tmp_path: Path) -> None:
             number(one_parity.human_gap),
             signed(one_parity.excess),
         ]
+        for group in one_parity.groups:
+            figures += [group.name, f"{group.n_people:,}", *(number(value) for value in (group.accuracy, group.response, group.predicted))]
     for cell in run.examples:
-        figures += [number(share) for share in (*cell.human, *cell.model)] + [f"n = {cell.n}", cell.condition]
+        figures += [f"n = {cell.n}", cell.condition]
     assert run.parity
     assert run.examples
     for figure in [
@@ -117,11 +127,42 @@ def test_every_figure_is_on_the_page(dataset: Path, tmp_path: Path) -> None:
     )
 
 
+def test_long_tables_travel_as_numbers(dataset: Path, tmp_path: Path) -> None:
+    path = results_of(dataset, tmp_path)
+    data = data_of(report([path], tmp_path / "report.html"))
+    run = Results.read_json(path).runs[0]
+    for (support, labels, people, model), cell in zip(data["numbers"]["run-0-cards"], run.examples, strict=True):
+        assert data["supports"][support] == list(cell.support)
+        assert data["labels"][labels] == (list(cell.labels) if any(cell.labels) else [])
+        assert [f"{value / 1000:.3f}" for value in (*people, *model)] == [number(share) for share in (*cell.human, *cell.model)]
+    kinds = [kind for kind, _ in data["tables"]["run-0-cell-rows"]]
+    columns = [values for _, values in data["tables"]["run-0-cell-rows"]]
+    assert kinds == ["w", "w", "w", "i", "f", "f", "f"]
+    for study, place, scale, n, W, floor, chance, cell in zip(*columns, run.cells, strict=True):
+        assert [data["words"][one] for one in (study, place, scale)] == [
+            cell.study_id,
+            f"{cell.condition_num}, {cell.task_num}",
+            f"{cell.scale_min:g} to {cell.scale_max:g}",
+        ]
+        assert n == cell.n
+        assert [f"{value / 1000:.3f}" for value in (W, floor, chance)] == [number(v) for v in (cell.W, cell.noise_floor, cell.chance)]
+    assert run.cells
+
+
+def test_no_text_ends_the_block_of_numbers(tmp_path: Path) -> None:
+    results = full(studies=2, examples=2, contrasts=2)
+    text = results.model_dump_json().replace("Strongly disagree", "</script><!--<script>").replace("arm 1", "</script>")
+    path = Results.model_validate_json(text).write_json(tmp_path / "r.json")
+    out = report([path], tmp_path / "report.html")
+    assert out.read_text(encoding="utf-8").count("</script") == 2
+    assert "</script><!--<script>" in data_of(out)["labels"][1]
+
+
 def test_nothing_is_loaded_from_anywhere(dataset: Path, tmp_path: Path) -> None:
     text = report([results_of(dataset, tmp_path)], tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     assert {tag for tag, _ in page.tags} & {"link", "img", "iframe", "object", "embed", "form", "base", "video", "audio"} == set()
-    assert [given for tag, given in page.tags if tag == "script"] == [{}]
+    assert [given for tag, given in page.tags if tag == "script"] == [{"type": "application/json", "id": "data"}, {}]
     for tag, given in page.tags:
         assert not [name for name in given if name.startswith("on") or name in ("src", "srcset", "action", "ping", "xlink:href")], (
             tag,
@@ -153,7 +194,7 @@ def test_links_lead_somewhere(dataset: Path, tmp_path: Path) -> None:
 
 def test_hostile_text_stays_text(dataset: Path, tmp_path: Path) -> None:
     text = report([results_of(dataset, tmp_path, model="<img src=x onerror=y>")], tmp_path / "report.html").read_text(encoding="utf-8")
-    assert text.count("<script") == 1
+    assert text.count("<script") == 2  # the block of numbers and the script
     assert "&lt;script&gt;" in text
     assert "<img" not in text
     assert "&lt;img src=x" in text
@@ -237,5 +278,5 @@ def test_no_results_and_mixed_datasets_are_refused(dataset: Path, tmp_path: Path
 def test_figures_are_written_for_people() -> None:
     assert [number(v) for v in (0.09814, -0.0004, -0.25, None)] == ["0.098", "0.000", "−0.250", "–"]
     assert [signed(v) for v in (0.1, -0.1, 0.0, 0.0001, None)] == ["+0.100", "−0.100", "0.000", "0.000", "–"]
-    assert [percent(v) for v in (0.554, -0.1, None)] == ["55 %", "−10 %", "–"]
+    assert [percent(v) for v in (0.554, -0.1, None)] == ["55\u00a0%", "−10\u00a0%", "–"]
     assert interval((0.1, 0.25)) == "0.100 to 0.250"

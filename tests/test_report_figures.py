@@ -36,6 +36,8 @@ def test_an_axis_places_values_and_chooses_round_ticks() -> None:
     assert Axis(0.0, 0.21, "").ticks == [0, 0.05, 0.1, 0.15, 0.2]
     assert Axis(-0.11, 0.11, "").ticks == [-0.1, -0.05, 0, 0.05, 0.1]
     assert Axis(-0.02, 0.058, "").ticks == [-0.02, 0, 0.02, 0.04]
+    assert Axis(0.42, 0.61, "").ticks == [0.45, 0.5, 0.55, 0.6]
+    assert Axis(-0.001, 0.009, "").ticks == [0, 0.002, 0.004, 0.006, 0.008]
     assert Axis(0.0, 1.0, "").ticks == [0, 0.2, 0.4, 0.6, 0.8, 1]
 
 
@@ -109,7 +111,7 @@ def test_every_figure_is_written(tmp_path: Path) -> None:
     path = results.write_json(tmp_path / "full.json")
     written = figures([path], tmp_path / "figures")
     names = [drawing.name for drawing in page_of([results]).drawings]
-    assert len(names) == len(set(names)) == written.svg == 2 * 2 + 4 * (6 + 1 + 1 + 2 + 2 + 1)
+    assert len(names) == len(set(names)) == written.svg == 2 * 2 + 4 * (6 + 1 + 1 + 2 + 9 + 2 + 1)  # nine attributes
     assert sorted(one.stem for one in (tmp_path / "figures").glob("*.svg")) == sorted(names)
     for one in (tmp_path / "figures").glob("*.svg"):
         ET.parse(one)
@@ -170,13 +172,14 @@ def test_every_part_of_full_results_is_on_the_page(tmp_path: Path) -> None:
         "Surer than people: its answers have 0.70 of their entropy.",
         "Treatment effects do not go with people’s beyond chance",
         "W alone would not show this",
+        "W alone does not catch a model that is blind to conditions",
         "best constant",
         "inequality and welfare",
         "12 to 100 answers",
         "Calibration error 0.080",
         "--per-cell 50",
         "--arms --out unseen_studies-arms.parquet",
-        "20 of 20 effects as a table",
+        "20 effects as a table",
         "Every one of 24 cells",
     ):
         assert words in text, words
@@ -187,10 +190,10 @@ def test_what_contaminates_a_run_stands_on_each_of_its_figures() -> None:
     for board in page.boards:
         bad = [block for block in board.blocks if block.contaminated]
         for drawing in board.figures:
-            assert ("trained on 12 % of the scored rows" in drawing.body) == bool(bad)
+            assert ("trained on 12\u00a0% of the scored rows" in drawing.body) == bool(bad)
         for block in board.blocks:
             for drawing in block.drawings:
-                assert ("Contaminated: trained on 12 % of the scored rows" in drawing.body) == bool(block.contaminated), drawing.name
+                assert ("Contaminated: trained on 12\u00a0% of the scored rows" in drawing.body) == bool(block.contaminated), drawing.name
     assert sum(bool(block.contaminated) for block in page.blocks) == 1
 
 

@@ -13,7 +13,8 @@ from ..errors import DatasetError
 from ..results import Results
 from .drawing import SHAPES, figure_style
 from .export import Exported, write_drawings
-from .panels import group_name
+from .panels import group_name, ordered_groups
+from .tables import embedded
 from .view import page_of
 from .words import METHODS, REFERENCE, SCALE_SOURCES, WORDS, interval, number, percent, signed
 
@@ -34,7 +35,9 @@ def report(results: Sequence[Path], out: Path) -> Path:
     environment = _environment()
     script = environment.get_template("report.js.jinja").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    text = environment.get_template("report.html.jinja").render(page=page, script=script, digest=digest, figure_style=figure_style())
+    text = environment.get_template("report.html.jinja").render(
+        page=page, tables=embedded(page), script=script, digest=digest, figure_style=figure_style()
+    )
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(out.name + ".tmp")
@@ -77,5 +80,7 @@ def _environment() -> Environment:
         loader=PackageLoader("socsci210"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(words=WORDS, methods=METHODS, reference=REFERENCE, shapes=SHAPES, scale_sources=SCALE_SOURCES)
-    environment.filters.update(number=number, percent=percent, signed=signed, interval=interval, group_name=group_name)
+    environment.filters.update(
+        number=number, percent=percent, signed=signed, interval=interval, group_name=group_name, ordered_groups=ordered_groups
+    )
     return environment

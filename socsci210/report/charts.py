@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from math import ceil, floor
 from typing import Final
 
 from markupsafe import Markup
@@ -14,7 +15,7 @@ from .drawing import LINE, SHAPES, Drawing, frame, group, joined, line, printabl
 from .words import number
 
 LEVELS: Final = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # shares that a guide line may mark
-STEPS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
+STEPS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
 MANY: Final = 15  # more answers than this are drawn without gaps and labelled at the ends only
 SPOKEN: Final = 6  # more rows than this are counted, not read out: a table below says them
 NAMED: Final = 400  # more points than this carry no name of their own
@@ -75,8 +76,8 @@ class Axis:
         """Round values, six or so."""
         span = self.high - self.low
         step = next((step for step in STEPS if span / step <= 6), STEPS[-1])
-        first, last = -int(-self.low / step + 1e-9), int(self.high / step + 1e-9)
-        return [round(i * step, 2) for i in range(first, last + 1)]
+        first, last = ceil(self.low / step - 1e-9), floor(self.high / step + 1e-9)
+        return [round(i * step, 3) for i in range(first, last + 1)]
 
 
 def dots(name: str, title: str, rows: Sequence[Row], axis: Axis, *, notes: Sequence[str] = (), said: Sequence[str] = ()) -> Drawing:
@@ -142,14 +143,17 @@ def bars(
     top = max(*human, *model) * 1.08
     level = max((level for level in LEVELS if level <= top), default=top)
     at = round(PLOT - PLOT * level / top, 1)
-    people_gap, model_gap = (0, 0) if n > MANY else (2, 1)
-    people = "".join(_bar(i, people_gap, PLOT * part / top) for i, part in enumerate(human) if part > 0)
-    over = "".join(_dash(i, model_gap, PLOT * part / top) for i, part in enumerate(model))
+    heights = [PLOT * part / top for part in human]
+    people = _outline(heights) if n > MANY else "".join(_bar(i, 2, height) for i, height in enumerate(heights) if height > 0)
+    over = "".join(_dash(i, 0 if n > MANY else 1, PLOT * part / top) for i, part in enumerate(model))
     plot = Markup(
         '<svg class="bars" width="100%" height="{}" viewBox="0 0 {} {}" preserveAspectRatio="none">'
         '<path class="people" d="{}"/><path class="model" d="{}"/></svg>'
     ).format(PLOT, UNIT * n, PLOT, people, over)
-    body = line("0", at, "100%", at, "grid") + text(f"{100 * level:g} %", 0, at - 3, "small") + plot
+    edge = -(-n // 6)  # answers that the words of the guide line may cover: they stand at the end where less is drawn
+    left, right = max(*human[:edge], *model[:edge]), max(*human[-edge:], *model[-edge:])
+    place, kind = (0, "small") if left <= right else ("100%", "small e")
+    body = line("0", at, "100%", at, "grid") + text(f"{100 * level:g} %", place, at - 3, kind) + plot
     body += line("0", PLOT, "100%", PLOT, "axis")
     if n <= 11:
         body += group("small m", (text(_short(value), share((i + 0.5) / n), PLOT + 14) for i, value in enumerate(support)))
@@ -167,13 +171,24 @@ def bars(
 
 def _bar(place: int, gap: int, height: float) -> str:
     """A filled bar in the place of an answer; places are `UNIT` wide, so that no number needs a fraction across."""
-    return f"M{UNIT * place + gap} {PLOT}v{-height:.1f}h{UNIT - 2 * gap}V{PLOT}"
+    return f"M{UNIT * place + gap} {PLOT}v{_px(-height)}h{UNIT - 2 * gap}V{PLOT}"
+
+
+def _outline(heights: Sequence[float]) -> str:
+    """Bars without gaps between them as one outline: half the letters of single bars."""
+    steps = "".join(f"V{_px(PLOT - height)}h{UNIT * len(list(same))}" for height, same in groupby(heights))
+    return f"M0 {PLOT}{steps}V{PLOT}"
+
+
+def _px(value: float) -> str:
+    """A tenth of a pixel at most."""
+    return f"{round(value, 1):g}"
 
 
 def _dash(place: int, gap: int, height: float) -> str:
     """A line of three pixels across the place of an answer."""
     wide = UNIT - 2 * gap
-    return f"M{UNIT * place + gap} {PLOT - 1.5 - height:.1f}h{wide}v3h-{wide}"
+    return f"M{UNIT * place + gap} {_px(PLOT - 1.5 - height)}h{wide}v3h-{wide}"
 
 
 def scatter(name: str, title: str, contrasts: Sequence[Contrast], *, notes: Sequence[str] = (), said: Sequence[str] = ()) -> Drawing:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
-from ..results import CellExample, Contrast, GroupScore, Run, Score, StudyScore
+from ..demographics import VOCABULARY
+from ..results import CellExample, Contrast, GroupScore, Parity, ParityGroup, Run, Score, StudyScore
 from .charts import Axis, Mark, Row, bars, dots, reliability, scatter
 from .drawing import Drawing
-from .words import METHODS, WORDS, number, percent
+from .words import GROUP_ORDER, METHODS, WORDS, number, percent
 
 DISTANCE: Final = "distance W from people, 0 is the same distribution"
 CELL_STAMP: Final = "Simulated data"
@@ -123,6 +124,43 @@ def parity(name: str, run: Run, said: Sequence[str]) -> list[Drawing]:
             axis = Axis(min(0.0, *values) - edge, max(0.0, *values) + edge, "gap beyond shuffled labels, 0 is none")
             found.append(dots(f"{name}-parity-{part}", title, rows, axis, notes=note, said=said))
     return found
+
+
+def ordered_groups(one: Parity) -> list[ParityGroup]:
+    """The groups of an attribute from low to high or as the vocabulary lists them; others last, by name."""
+    order = GROUP_ORDER.get(one.attribute) or VOCABULARY.get(one.attribute) or ()
+    places = {name: place for place, name in enumerate(order)}
+    return sorted(one.groups, key=lambda group: (places.get(group.name, len(places)), group.name))
+
+
+def parity_groups(name: str, run: Run, said: Sequence[str]) -> list[Drawing]:
+    """The groups behind the gaps, one figure for each attribute, all on one axis: mean answers of people and model, and accuracy."""
+    rows = {
+        one.attribute: [
+            Row(group.name, tuple(_known([("people", group.response), ("model", group.predicted)])), number(group.accuracy))
+            for group in ordered_groups(one)
+            if group.response is not None and group.predicted is not None
+        ]
+        for one in run.parity
+    }
+    values = [mark.value for some in rows.values() for row in some for mark in row.marks]
+    if not values:
+        return []
+    edge = 0.05 * (max(values) - min(values)) or 0.01
+    axis = Axis(max(0.0, min(values) - edge), min(1.0, max(values) + edge), "mean answer as a place on the scale, 0 to 1")
+    notes = ["At the right: accuracy of the median answer."]
+    return [
+        dots(
+            f"{name}-groups-{attribute.replace('_', '-')}",
+            f"{WORDS.get(attribute, attribute)}: answers by group",
+            some,
+            axis,
+            notes=notes,
+            said=said,
+        )
+        for attribute, some in rows.items()
+        if some
+    ]
 
 
 def contrast_rows(contrasts: Iterable[Contrast]) -> list[Contrast]:

@@ -15,7 +15,7 @@ from .verdicts import Verdict, contaminated, stamp, verdicts
 from .words import HELD_OUT, WORDS
 
 NAMED: Final = 3  # more models than this are counted, not named, in the lead
-CONTRASTS: Final = 200  # treatment effects that the table of a run lists
+CONTRASTS: Final = 1000  # treatment effects that the table of a run lists
 KINDS: Final = ("topic", "scale_length")
 
 
@@ -38,6 +38,7 @@ class Block:
     groups: dict[str, list[GroupScore]]
     group_figures: list[Drawing]
     parity_figures: list[Drawing]
+    parity_group_figures: list[Drawing]
     effect_figures: list[Drawing]
     contrasts: list[Contrast]
     calibration_figures: list[Drawing]
@@ -63,7 +64,8 @@ class Block:
     def drawings(self) -> Iterator[Drawing]:
         """Every figure of the run, in the order of the page, each knowing its context."""
         yield from (replace(drawing, context=self.cell_context) for _, drawing in self.cells)
-        some = [*self.effect_figures, *self.calibration_figures, *self.parity_figures, *self.group_figures]
+        some = [*self.effect_figures, *self.calibration_figures, *self.parity_figures, *self.parity_group_figures]
+        some += self.group_figures
         some += [self.study_figure] if self.study_figure is not None else []
         yield from (replace(drawing, context=self.context) for drawing in some)
 
@@ -189,6 +191,7 @@ def _block(index: int, place: int, run: Run, dataset: Dataset, where: str, title
         groups={kind: some for kind, some in groups.items() if some},
         group_figures=[panels.by_group(name, kind, groups[kind], said) for kind in KINDS if groups[kind]],
         parity_figures=panels.parity(name, run, said),
+        parity_group_figures=panels.parity_groups(name, run, said),
         effect_figures=panels.effects(name, run, said),
         contrasts=panels.contrast_rows(effects.contrasts)[:CONTRASTS] if effects else [],
         calibration_figures=panels.calibration(name, run, said),

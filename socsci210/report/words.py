@@ -28,6 +28,11 @@ WORDS: Final[dict[str, str]] = {
     "ideology": "Ideology",
     "phone_service": "Phone service",
 }
+GROUP_ORDER: Final[dict[str, tuple[str, ...]]] = {
+    "education": ("High school or less", "Some college", "Bachelor's degree", "Post graduate"),
+    "income": ("Under 30K", "30-49K", "50-99K", "100K and over"),
+    "location": ("Northeast", "Midwest", "South", "West"),
+}
 HELD_OUT: Final[dict[str, str]] = {
     "unseen_studies": "whole studies the model never saw",
     "unseen_conditions": "experimental arms it never saw, in studies it knows",
@@ -63,6 +68,7 @@ REFERENCE: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 MINUS: Final = "−"
+TIED: Final = "\u00a0"  # a space that does not end a line
 NONE: Final = "–"
 
 
@@ -81,8 +87,8 @@ def signed(value: float | None, digits: int = 3) -> str:
 
 
 def percent(value: float | None) -> str:
-    """0.5543 as 55 %."""
-    return NONE if value is None else f"{number(100 * value, 0)} %"
+    """0.5543 as 55 %, on one line."""
+    return NONE if value is None else f"{number(100 * value, 0)}{TIED}%"
 
 
 def interval(bounds: Sequence[float] | None, digits: int = 3) -> str:
