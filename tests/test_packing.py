@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socsci210.packs.packing import Pack, packs
+from socsci210.packs.packing import Blocks, Pack, packs
 from socsci210.packs.trie import Trie, build_trie
 
 END = 99
@@ -21,18 +21,24 @@ def contexts(found: list[Pack], tries: list[Trie]) -> dict[int, list[list[tuple[
     seen_by_row: dict[int, list[list[tuple[int, int]]]] = {}
     for pack in found:
         slots = [slots[i] for i in pack.carried] + list(zip(pack.ids.tolist(), pack.positions.tolist(), strict=True))
-        flat = []
-        for block in pack.blocks:
-            for row in range(len(block.queries)):
-                keys = block.keys[row]
-                flat += [sorted((slots[i] for i in keys[seen]), key=lambda slot: slot[1]) for seen in block.visible[row]]
-        of_token = [flat[place] for place in pack.origin]
+        of_token = _seen(pack.all, slots)
+        of_wanted = _seen(pack.ends, slots)
+        assert of_wanted == [of_token[token] for token in pack.wanted]  # in the last layer, too
         start = 0
         for row in pack.rows:
             n = 1 + len(tries[row].tokens)
-            seen_by_row[row] = [of_token[token] for token in pack.wanted[start : start + n]]
+            seen_by_row[row] = of_wanted[start : start + n]
             start += n
     return seen_by_row
+
+
+def _seen(part: Blocks, slots: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """What each query of a part sees, in the order of its tokens."""
+    flat = []
+    for block in part.blocks:
+        for keys, visible in zip(block.keys, block.visible, strict=True):
+            flat += [sorted((slots[i] for i in keys[seen]), key=lambda slot: slot[1]) for seen in visible]
+    return [flat[place] for place in part.origin]
 
 
 @given(PROMPTS, LIMITS)
@@ -65,6 +71,6 @@ def test_what_is_shared_is_read_once() -> None:
 def test_blocks_hold_prompts_of_similar_length() -> None:
     prompts = [[row, *range(10, 10 + length)] for row, length in enumerate((3, 4, 200, 3, 210))]
     (pack,) = packs(prompts, [TRIES[0]] * 5, tokens=10_000, rows=8, wanted=1000)
-    assert sorted(len(block.queries) for block in pack.blocks) == [2, 3]
-    padded = sum(block.queries.size for block in pack.blocks)
+    assert sorted(len(block.queries) for block in pack.all.blocks) == [2, 3]
+    padded = sum(block.queries.size for block in pack.all.blocks)
     assert padded < 1.3 * len(pack.ids)

@@ -11,7 +11,7 @@ Attention is the one place that must know who sees whom. It works on blocks of p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -44,6 +44,19 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """Attention of some tokens of a pack.
+
+    Attributes:
+        blocks: together they have all these tokens as queries.
+        origin: (tokens,) where each token's attention stands among the flattened queries of all blocks.
+    """
+
+    blocks: list[Block]
+    origin: Ints
+
+
+@dataclass(frozen=True)
 class Pack:
     """One forward pass.
 
@@ -51,18 +64,18 @@ class Pack:
         rows: the prompts, by index.
         ids, positions: (tokens,) of the sequence.
         carried: slots of the pack before whose keys and values are carried over.
-        blocks: the attention of all tokens.
-        origin: (tokens,) where each token's attention stands among the flattened queries of all blocks.
         wanted: tokens whose logits are needed: for each prompt its last token, then the nodes of its tree.
+        all: attention of all tokens.
+        ends: attention of the wanted tokens alone: what the last layer needs.
     """
 
     rows: list[int]
     ids: Ints
     positions: Ints
     carried: Ints
-    blocks: list[Block]
-    origin: Ints
     wanted: Ints
+    all: Blocks
+    ends: Blocks
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,15 @@ class _Entry:
     old: int
     trie: Trie
     first: int  # slot of its first new token
+    skipped: int = 0  # so many of its new tokens ask nothing
+
+    @property
+    def queries(self) -> int:
+        return len(self.path) - self.old - self.skipped + len(self.trie.tokens)
+
+    @property
+    def keys(self) -> int:
+        return len(self.path) + len(self.trie.tokens)
 
 
 def packs(prompts: Sequence[Sequence[int]], tries: Sequence[Trie], *, tokens: int, rows: int, wanted: int) -> Iterator[Pack]:
@@ -83,8 +105,7 @@ def packs(prompts: Sequence[Sequence[int]], tries: Sequence[Trie], *, tokens: in
         tries: answer tree of each prompt.
         tokens, rows, wanted: at most so many tokens, prompts and needed logits in one pack (but always one prompt).
     """
-    arrays = [np.asarray(prompt, dtype=np.int64) for prompt in prompts]
-    order = sorted(range(len(arrays)), key=lambda row: tuple(prompts[row]))
+    arrays, order = _sorted(prompts)
     before: Ints = np.empty(0, np.int64)  # ids of the last prompt read, and the slots of its tokens
     slots: Ints = np.empty(0, np.int64)
     start = 0
@@ -96,6 +117,18 @@ def packs(prompts: Sequence[Sequence[int]], tries: Sequence[Trie], *, tokens: in
         before = arrays[chosen[-1]]
         yield pack
         start = end
+
+
+def one_pack(prompts: Sequence[Sequence[int]], tries: Sequence[Trie]) -> Pack:
+    """All prompts in one pack, with nothing carried over: what is trained on in one forward and backward pass."""
+    arrays, order = _sorted(prompts)
+    return _pack(arrays, tries, order, np.empty(0, np.int64))[0]
+
+
+def _sorted(prompts: Sequence[Sequence[int]]) -> tuple[list[Ints], list[int]]:
+    """Prompts as arrays, and their order by ids."""
+    arrays = [np.asarray(prompt, dtype=np.int64) for prompt in prompts]
+    return arrays, sorted(range(len(arrays)), key=lambda row: arrays[row].astype(">u4").tobytes())  # bytes compare as the numbers do
 
 
 def _common(before: Ints, prompt: Ints) -> int:
@@ -136,15 +169,18 @@ def _pack(prompts: list[Ints], tries: Sequence[Trie], chosen: list[int], carried
         wanted.append(np.arange(slot + new - 1, slot + new + nodes))
         slot += new + nodes
         before = prompt
-    blocks, origin = _blocks(entries, base, slot - base)
-    return Pack(chosen, np.concatenate(ids), np.concatenate(positions), carried, blocks, origin, np.concatenate(wanted) - base), path
+    wanted_tokens = np.concatenate(wanted) - base
+    everything = _blocks(entries, base, np.arange(slot - base))
+    ends = _blocks([replace(one, skipped=len(one.path) - one.old - 1) for one in entries], base, wanted_tokens)
+    return Pack(chosen, np.concatenate(ids), np.concatenate(positions), carried, wanted_tokens, everything, ends), path
 
 
-def _blocks(entries: list[_Entry], base: int, tokens: int) -> tuple[list[Block], Ints]:
-    queries = np.array([len(one.path) - one.old + len(one.trie.tokens) for one in entries])
-    keys = np.array([len(one.path) + len(one.trie.tokens) for one in entries])
+def _blocks(entries: list[_Entry], base: int, tokens: Ints) -> Blocks:
+    """Blocks of like length; `tokens` are the queries of all entries, in their order."""
+    queries, keys = np.array([one.queries for one in entries]), np.array([one.keys for one in entries])
+    first = np.cumsum(queries) - queries  # of each entry among the tokens
     order = np.lexsort((keys, queries))
-    blocks, origin, start, offset = [], np.empty(tokens, np.int64), 0, 0
+    blocks, origin, start, offset = [], np.empty(len(tokens), np.int64), 0, 0
     while start < len(order):
         end, used = start, 0
         while end < len(order):
@@ -154,20 +190,17 @@ def _blocks(entries: list[_Entry], base: int, tokens: int) -> tuple[list[Block],
             if end > start and (padded > WASTE * used or padded * int(keys[order[start : end + 1]].max()) > SCORES):
                 break
             end += 1
-        some = [entries[i] for i in order[start:end]]
-        block = _block(some, base)
-        for place, one in enumerate(some):
-            n = len(one.path) - one.old + len(one.trie.tokens)
-            origin[one.first - base : one.first - base + n] = offset + place * block.queries.shape[1] + np.arange(n)
+        block = _block([entries[i] for i in order[start:end]], base)
+        for place, i in enumerate(order[start:end].tolist()):
+            origin[first[i] : first[i] + queries[i]] = offset + place * block.queries.shape[1] + np.arange(queries[i])
         offset += block.queries.size
         blocks.append(block)
         start = end
-    return blocks, origin
+    return Blocks(blocks, origin)
 
 
 def _block(some: list[_Entry], base: int) -> Block:
-    longest_query = max(len(one.path) - one.old + len(one.trie.tokens) for one in some)
-    longest_key = max(len(one.path) + len(one.trie.tokens) for one in some)
+    longest_query, longest_key = max(one.queries for one in some), max(one.keys for one in some)
     queries = np.zeros((len(some), longest_query), np.int64)
     at = np.zeros_like(queries)
     keys = np.zeros((len(some), longest_key), np.int64)
@@ -175,15 +208,15 @@ def _block(some: list[_Entry], base: int) -> Block:
     visible = np.zeros((len(some), longest_query, longest_key), np.bool_)
     visible[:, :, 0] = True  # a padded query must see something, or its attention is not a number
     for row, one in enumerate(some):
-        length, nodes = len(one.path), len(one.trie.tokens)
-        new = length - one.old
-        queries[row, : new + nodes] = np.arange(one.first - base, one.first - base + new + nodes)
+        length, nodes, old = len(one.path), len(one.trie.tokens), one.old + one.skipped
+        new = length - old
+        queries[row, : new + nodes] = np.arange(one.first + one.skipped - base, one.first + one.skipped - base + new + nodes)
         keys[row, :length] = one.path
-        keys[row, length : length + nodes] = np.arange(one.first + new, one.first + new + nodes)
+        keys[row, length : length + nodes] = np.arange(one.first + length - one.old, one.first + length - one.old + nodes)
         place[row, :length] = np.arange(length)
         place[row, length : length + nodes] = length - 1 + one.trie.depth
-        at[row, : new + nodes] = place[row, one.old : length + nodes]
-        visible[row, :new, :length] = np.arange(length) <= np.arange(one.old, length)[:, None]
+        at[row, : new + nodes] = place[row, old : length + nodes]
+        visible[row, :new, :length] = np.arange(length) <= np.arange(old, length)[:, None]
         visible[row, new : new + nodes, :length] = True
         visible[row, new : new + nodes, length : length + nodes] = one.trie.sees
     return Block(queries, keys, place, at, visible)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from ..errors import DatasetError
-from ..packs.attention import PackAttention, implementation, last_layer_only
+from ..packs.attention import reads_packs
 from ..packs.packing import Pack, packs
 from ..packs.trie import Trie, build_trie
 from ..prompts import PromptEncoder
@@ -90,10 +90,9 @@ class ExactAnswers:
 
     @torch.inference_mode()
     def _by_packs(self, prompts: Sequence[list[int]], tries: Sequence[Trie], rows: int) -> list[Floats]:
-        attention = PackAttention(self.device, self.dtype)
         out: list[Floats] = [np.empty(0)] * len(prompts)
         wanted = LOGIT_ELEMENTS // self.vocabulary
-        with implementation(self.model):
+        with reads_packs(self.model, keep=True) as attention:
             for pack in packs(prompts, tries, tokens=self.tokens, rows=rows, wanted=wanted):
                 with attention.reading(pack):
                     logits = self._logits(pack)
@@ -105,8 +104,7 @@ class ExactAnswers:
         """(wanted tokens, vocabulary)."""
         ids, positions, wanted = (torch.from_numpy(array).to(self.device) for array in (pack.ids, pack.positions, pack.wanted))
         keep = {"logits_to_keep": wanted} if self.keeps_logits else {}
-        with last_layer_only(self.model, wanted):
-            logits: torch.Tensor = self.model(input_ids=ids[None], position_ids=positions[None], use_cache=False, **keep).logits[0]
+        logits: torch.Tensor = self.model(input_ids=ids[None], position_ids=positions[None], use_cache=False, **keep).logits[0]
         return logits if self.keeps_logits else logits[wanted]
 
     @torch.inference_mode()
