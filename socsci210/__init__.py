@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import os
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-__all__ = ["__version__", "load"]
+if TYPE_CHECKING:
+    from .socrates import Answer, Socrates
+
+__all__ = ["Answer", "Socrates", "__version__", "load"]
 __version__ = version("socsci210")
 
 # The isolated children that parse deposits need no `datasets`, and must start quickly.
@@ -23,3 +27,12 @@ if "SOCSCI210_CHILD" not in os.environ:
 
     install()
     del install
+
+
+def __getattr__(name: str) -> object:
+    """`Socrates` and `Answer` are loaded when they are asked for: most uses of the package need no model."""
+    if name in ("Answer", "Socrates"):
+        from . import socrates
+
+        return getattr(socrates, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from pathlib import Path
+from typing import Any, Final
 
 from .errors import DatasetError
+
+ADAPTER: Final = "adapter_config.json"
 
 
 def load_model(model: str, device: str | None = None) -> tuple[Any, Any]:
     """(model, tokenizer) of a folder or Hub id, ready for evaluation: float32 on a CPU, the stored precision on a GPU.
+
+    A folder that holds an adapter alone is loaded together with the model that it names.
 
     Raises:
         DatasetError: there is no such model.
@@ -20,8 +26,17 @@ def load_model(model: str, device: str | None = None) -> tuple[Any, Any]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(model)
         loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32 if device == "cpu" else "auto")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise DatasetError(
-            f"no causal language model loads ({error})", where=model, expected="a model folder or a Hub id", fix="check --model"
+            f"no causal language model loads ({error})", where=model, expected="a model folder or a Hub id", fix=_advice(model)
         ) from error
     return loaded.to(device).eval(), tokenizer
+
+
+def _advice(model: str) -> str:
+    """What to look at when a model does not load."""
+    adapter = Path(model) / ADAPTER
+    if not adapter.is_file():
+        return "check --model"
+    base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    return f"the folder holds an adapter of {base}: have that model there, and peft installed (pip install 'socsci210[train]')"

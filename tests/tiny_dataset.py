@@ -7,6 +7,7 @@ out) and people of whom the odd ones are held out; rows of the held-out study ar
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from socsci210.schema import ROWS, TABLES
 STUDIES = ("first", "second", "unseen")
 SCALES = ((1, 7), (0, 1))
 QUESTIONS = ("How warm is the tea?", "Would you drink the tea?")
+Sides = Callable[[str, int, int, int], dict[str, str]]
 PARTIES = ("Strong Democrat", "Don't Lean/Independent/None", "Strong Republican")
 
 
@@ -61,7 +63,19 @@ def tiny_rows(people: int = 24, seed: int = 0) -> list[dict[str, Any]]:
     return rows
 
 
-def write_tiny_dataset(folder: Path, rows: list[dict[str, Any]] | None = None, *, step: int = 1) -> Path:
+def sides_with_validation(study: str, condition: int, task: int, participant: int) -> dict[str, str]:
+    """The same with a validation side: the second study, the second condition, every fourth person."""
+    sides = sides_of(study, condition, task, participant)
+    if study == "unseen":
+        return sides
+    return sides | {
+        "unseen_studies": "validation" if study == "second" else "train",
+        "unseen_conditions": ("train", "validation", "test")[condition],
+        "unseen_participants": ("train", "test", "validation", "test")[participant % 4],
+    }
+
+
+def write_tiny_dataset(folder: Path, rows: list[dict[str, Any]] | None = None, *, step: int = 1, sides_of: Sides = sides_of) -> Path:
     """Write the folder and return it."""
     rows = tiny_rows() if rows is None else rows
     parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -75,7 +89,9 @@ def write_tiny_dataset(folder: Path, rows: list[dict[str, Any]] | None = None, *
         {"study_id": study, "task_num": task, "condition_num": condition, "item_num": 0, "scale_step": step if task == 0 else 1}
         for study, task, condition in product(STUDIES, range(2), range(3))
     ]
-    tables = {"assignments": _assignments(rows), "outcomes": outcomes}
+    people = {(row["study_id"], row["participant"]): row["demographic"] for row in rows}
+    participants = [{"study_id": study, "participant": who, "demographic": one} for (study, who), one in people.items()]
+    tables = {"assignments": _assignments(rows, sides_of), "outcomes": outcomes, "participants": participants}
     for name, schema in TABLES.items():
         write_parquet(pa.Table.from_pylist(tables.get(name, []), schema), folder / table_file(name))
     manifest = {"format": FORMAT, "fingerprint": fingerprint(folder), "studies": len(STUDIES), "rows": len(rows), "version": "0"}
@@ -83,7 +99,7 @@ def write_tiny_dataset(folder: Path, rows: list[dict[str, Any]] | None = None, *
     return folder
 
 
-def _assignments(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _assignments(rows: list[dict[str, Any]], sides_of: Sides) -> list[dict[str, Any]]:
     found: dict[tuple[str, str, int | None], str] = {}
     units = {
         "unseen_studies": None,

@@ -16,6 +16,7 @@ from socsci210.schema import Many, Strict
 SplitConfig = Literal["all", "unseen_studies", "unseen_conditions", "unseen_outcomes", "unseen_participants"]
 Fraction = Literal[1, 5, 10, 25, 50, 100]
 Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio", "comet_ml", "aim", "clearml", "dvclive", "swanlab"]
+DPO_LEARNING_RATE: Final = 1e-6
 OBJECTIVES: Final = ("sft", "reasoning", "distribution", "dpo")
 REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -159,13 +160,21 @@ class TrainConfig(Strict):
     batch_size: int = Field(32, ge=1)
     """Rows per process and forward pass; rows per step = batch_size x accumulation x processes."""
     share_prefix: int = Field(1, ge=1)
-    """So many rows whose prompts begin alike (with one stimulus or one persona, whichever the template puts first) read it together."""
+    """So many rows whose prompts begin alike (with one stimulus or one persona, whichever the template puts first) come one after the other
+    and read it together. It is also the cap: grouping puts no more rows of one beginning into a step. 1: plainly shuffled."""
     accumulation: int = Field(1, ge=1)
+    too_long: Literal["refuse", "truncate_stimulus", "leave_out"] = "refuse"
+    """What becomes of rows that are longer than the model's context: training is refused; or words are cut at the front of their stimulus
+    until they fit; or they are left out. Both are counted. An answer is never cut."""
+    read_as: Literal["auto", "packs", "padded"] = "auto"
+    """packs: what prompts share is read once and nothing is padded. padded: every prompt in full. auto: packs, if a check at the start
+    finds that the model reads both alike. Only the speed differs."""
     cell_smoothing: Number = Field(0.0, ge=0, le=1)
     """Share of the target, at the start, that goes to the answers of all training rows with the same stimulus; it falls to 0 linearly."""
 
     # --- optimizer
     learning_rate: Number = Field(1e-5, gt=0)
+    """Its highest value; default: 1e-5, and 1e-6 where the objective is dpo."""
     weight_decay: Number = Field(0.1, ge=0)
     warmup: Number = Field(0.05, ge=0, lt=1)
     """Share of the run in which the learning rate rises."""
@@ -211,11 +220,16 @@ class TrainConfig(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_epoch(cls, values: Any) -> Any:
-        """The paper's length, where none is given."""
-        if isinstance(values, dict) and all(values.get(name) is None for name in ("max_steps", "max_minutes", "max_epochs")):
-            return {**values, "max_epochs": 1}
-        return values
+    def _paper(cls, values: Any) -> Any:
+        """Defaults of the paper that hang on other settings: one epoch where no length is given, and the learning rate of dpo."""
+        if not isinstance(values, dict):
+            return values
+        added: dict[str, Any] = {}
+        if all(values.get(name) is None for name in ("max_steps", "max_minutes", "max_epochs")):
+            added["max_epochs"] = 1
+        if values.get("objective") == "dpo" and "learning_rate" not in values:
+            added["learning_rate"] = DPO_LEARNING_RATE
+        return {**values, **added}
 
     @model_validator(mode="after")
     def _check(self) -> TrainConfig:
