@@ -95,14 +95,14 @@ class HubServer:
         served: bytes of content sent, by path inside the repository.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, handler: type[Handler] | None = None) -> None:
         self.repositories: dict[tuple[str, str], Repository] = {}
         self.requests: list[tuple[str, str]] = []
         self.served: Counter[str] = Counter()
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
-        handler = type("BoundHandler", (Handler,), {"hub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        bound = type("BoundHandler", (handler or Handler,), {"hub": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 

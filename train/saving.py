@@ -1,0 +1,64 @@
+"""The model folder: weights or adapter, tokenizer, run record, log and card. It appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from .config import TrainError
+from .model_card import model_card
+from .progress import LOG, log_of
+
+RECORD: Final = "run_record.json"
+_PROBE: Final = "Only return an integer from 1 to 100, nothing else.\n\n- Age: 34\n- Party Id: Lean Democrat -5"
+
+
+def save(output: Path, model: Any, tokenizer: Any, record: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    """Write the model folder, in the main process.
+
+    Args:
+        output: the folder; it must not exist.
+        model: with its weights, or with adapters, which are then saved alone.
+        record: the run record.
+        state: the weights in whole, where the model holds only a shard of them.
+
+    Raises:
+        TrainError: the tokenizer would reload with other ids.
+    """
+    temporary = output.with_name(output.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    model.save_pretrained(temporary, state_dict=state)
+    tokenizer.save_pretrained(temporary)
+    (temporary / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+    (temporary / "README.md").write_text(model_card(record), encoding="utf-8")
+    log = log_of(output)
+    if log.exists():
+        shutil.copyfile(log, temporary / LOG)
+    check_tokenizer(temporary, tokenizer)
+    temporary.replace(output)
+    log.unlink(missing_ok=True)
+
+
+def check_tokenizer(folder: Path, tokenizer: Any) -> None:
+    """The saved tokenizer must reload to the same ids: some classes do not.
+
+    Raises:
+        TrainError: it does not.
+    """
+    from transformers import AutoTokenizer
+
+    reloaded = AutoTokenizer.from_pretrained(str(folder))
+    if reloaded.encode(_PROBE) != tokenizer.encode(_PROBE) or len(reloaded) != len(tokenizer):
+        raise TrainError(
+            f"the saved tokenizer reloads as {type(reloaded).__name__} with other ids than {type(tokenizer).__name__} gave",
+            where=str(folder), fix="use the tokenizer class that belongs to the model's architecture",
+        )  # fmt: skip
+
+
+def whole_weights(accelerator: Any, model: Any) -> dict[str, Any] | None:
+    """The weights in whole, where processes hold shards of them; every process must take part. None where each holds all."""
+    from .validation import is_sharded
+
+    return accelerator.get_state_dict(model) if is_sharded(accelerator) else None
