@@ -218,6 +218,14 @@ class Effects(_Part):
     """The regret of an arm chosen at random."""
     p: Number = None
     """Chance of so much agreement if the model knew nothing: the signs of its effects flipped at random, outcome by outcome."""
+    methods: dict[str, str] = {}
+    """How the model's effects are computed, by design."""
+    items: dict[str, int] = {}
+    """Outcomes with several items in an arm, by how these are matched across arms: by number, by text, or pooled (item_num -1)."""
+    parse_rate: Number = None
+    """Of the arms file."""
+    left_out: dict[str, int] = {}
+    """What gives no effect, by reason."""
 
 
 class Contamination(_Part):

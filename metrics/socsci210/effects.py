@@ -40,6 +40,11 @@ class Rows(NamedTuple):
         """Weight of each row."""
         return np.ones(len(self.value)) if self.weight is None else self.weight
 
+    def take(self, index: Ints | NDArray[np.bool_]) -> Rows:
+        """Some of the rows."""
+        keys = (self.study[index], self.condition[index], self.task[index], self.item[index], self.person[index], self.value[index])
+        return Rows(*keys, None if self.weight is None else self.weight[index])
+
 
 class Contrasts(NamedTuple):
     """Contrasts as arrays of shape (contrasts,).

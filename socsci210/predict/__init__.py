@@ -8,9 +8,10 @@ from typing import Any, Final
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
 from ..prompts import template_hash
+from .crossing import select_arms
 from .openai_options import ServerOptions
 from .processes import processes
-from .selection import Selection, select_arms, select_rows
+from .selection import Selection, select_rows
 from .shards import PREDICTIONS, Processes, Progress, predictions_schema, read_metadata, run_sharded
 
 ENGINES: Final = ("transformers", "openai", "uniform", "train_lookup", "pooled_oracle")
@@ -54,8 +55,8 @@ def predict(
         batch_size: prompts per forward pass, at most.
         seed: decides which people `per_cell` takes, and the draws.
         per_cell: at most so many rows of each (study, condition, outcome, item).
-        arms: instead of the rows, every persona of a study through every condition of each item of the split (`selection.select_arms`);
-            the file's key is then `shards.ARM_KEY`.
+        arms: instead of the rows, every persona of a study through every condition of each item of the split (`crossing.select_arms`);
+            the file's key is then `shards.ARM_KEY`, with `shards.SHOWN_TO` where it has conjoints.
         draws: texts drawn for each row whose answers cannot be enumerated (engine `transformers`; a server has its own number).
         shard_rows: rows per shard.
         progress: called with (rows done, rows wanted).

@@ -38,6 +38,8 @@ DRAWN: Final = pa.schema([("prediction", pa.int64()), ("method", pa.string()), (
 """More columns of a file with answers that were drawn. `method` is exact or draws; `raw` the texts drawn; `parsed` whether any of them is
 an answer (where none is, support and probabilities are null); `prediction` the first draw that is one."""
 ARM_KEY: Final = ("study_id", "participant", "condition_num", "task_num", "item_num")
+SHOWN_TO: Final = "shown_to"
+"""One more column of the key where arms are questions of a conjoint: the participant who saw the profiles in question, -1 elsewhere."""
 Predictor = Callable[[npt.NDArray[np.int64]], pa.Table]
 Progress = Callable[[int, int], None]
 CLOSING: Final = "usage"

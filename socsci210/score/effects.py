@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..dataset_folder import DatasetFolder
+from ..items import POOLED, Items
 from ..metrics.socsci210.agreement import agreement, resampled_r, sign_flip_p
-from ..metrics.socsci210.cells import Ints
-from ..metrics.socsci210.codes import distinct
-from ..metrics.socsci210.effects import Contrasts, Rows, amce, between_contrasts, joined, within_contrasts
+from ..metrics.socsci210.cells import Answers
+from ..metrics.socsci210.codes import distinct, total
+from ..metrics.socsci210.effects import Contrasts, Rows, between_contrasts, joined, within_contrasts
 from ..reference import MIN_STUDIES, percentiles
 from ..results import Contrast, Effects
-from .arms import read_arms, taken
+from .arms import Arms, read_arms
+from .conjoint import Conjoints, judged_of, some_answers
 from .files import PredictionFiles
+from .predictions import Mask
 from .rows import means_on_scale
 from .scored import Scored
 
 FLIPS: Final = 2000
 STUDIES_AT_ONCE: Final = 20  # bounds the memory
-WITHIN: Final = 0.5  # a study that does not state its design is within where more of its people than this answered in several arms
+WITHIN: Final = 0.5  # people are compared with themselves where more of them than this answered in several arms
+AS_SHOWN: Final = "every profile as it was shown, to the person who saw it"
+SAME_QUESTIONS: Final = "every persona through the same questions, drawn from those shown"
+NO_MODEL: Final = "outcomes without a model answer that can be compared"
+NO_CONTRAST: Final = "outcomes without a contrast: fewer than two arms, or too few people in them"
 
 
 def treatment_effects(scored: Scored, arms: PredictionFiles | None, folder: DatasetFolder, *, draws: int, seed: int) -> Effects | None:
     """Effects on [0, 1] and their agreement; None where the rows hold no contrast.
 
-    Between and within designs: with an arms file, the model's effect puts every persona through every arm, and people's effect uses all
-    rows of the same items; without one, both sides are compared as people were assigned. Conjoints are always read as they were shown.
+    With an arms file, the model's effect puts every persona through every arm (in a conjoint: through the same questions, see `conjoint`),
+    and people's effect uses all rows of the same outcomes. Without one, both sides are compared as people were assigned: then a difference
+    between the people of two arms is in both effects, and agrees. What gives no contrast is counted by reason.
     """
     designs = _Designs(folder, scored.split.studies)
-    people, model = _as_assigned(scored)
-    design = designs.of(people)
-    crossed = None if arms is None else read_arms(arms, folder, scored.split.studies)
-    found: list[tuple[Contrasts, list[str]]] = []
-    if crossed is None:
-        found += list(_arm_contrasts(people, model, design, designs))
-    else:
-        found += list(_arm_contrasts(crossed.people, crossed.model, designs.of(crossed.people), designs))
-    found += list(_conjoints(scored, design, folder))
-    contrasts = joined([some for some, _ in found]) if found else None
-    if contrasts is None or not len(contrasts.human):
+    items = Items(folder, scored.split.studies)
+    conjoints = Conjoints(folder, scored.split.studies)
+    sides = _as_assigned(scored, items, conjoints) if arms is None else read_arms(arms, folder, scored.split.studies, items, conjoints)
+    found = list(_arm_contrasts(sides.people, sides.model, designs))
+    levels = conjoints.contrasts(sides.judged, sides.asked, crossed=arms is not None)
+    contrasts = joined([*(some for some, _ in found), levels.contrasts])
+    if not len(contrasts.human):
         return None
-    labels = [label for _, some in found for label in some]
+    labels = [label for _, some in found for label in some] + levels.labels
     agreed = agreement(contrasts)
     interval = None
     if agreed["refused"] is None and agreed["n_studies"] >= MIN_STUDIES:
@@ -53,14 +56,31 @@ def treatment_effects(scored: Scored, arms: PredictionFiles | None, folder: Data
         interval = percentiles(again[np.isfinite(again)])
     names = ("r", "r_raw", "slope", "mae", "sign_agreement", "n_reliable", "regret", "n_contrasts", "n_studies", "refused")
     known: dict[str, Any] = dict(agreed)
+    method: Literal["as assigned", "every persona through every arm"] = "as assigned" if arms is None else "every persona through every arm"
+    methods = {"conjoint": AS_SHOWN if arms is None else SAME_QUESTIONS}
     return Effects(
-        method="as assigned" if crossed is None else "every persona through every arm",
+        method=method,
         **{name: known[name] for name in names},
         regret_chance=agreed["regret_chance"],
         p=sign_flip_p(contrasts, draws=FLIPS, seed=seed),
         interval=interval,
         contrasts=tuple(_contrast(scored.split.studies, contrasts, i, label) for i, label in enumerate(labels)),
+        methods={name: methods.get(name, method) for name in np.unique(contrasts.design).tolist()},
+        items=items.counted(*(column[contrasts.design != "conjoint"] for column in (contrasts.study, contrasts.task, contrasts.item))),
+        parse_rate=sides.parse_rate,
+        left_out=dict(sides.left_out + levels.left_out + _without_contrasts(scored, sides, contrasts)),
     )
+
+
+def _without_contrasts(scored: Scored, sides: Arms, contrasts: Contrasts) -> Counter[str]:
+    """Scored outcomes that give no contrast, by reason."""
+    given = [(sides.model.study, sides.model.task), (sides.asked.rows.study, sides.asked.rows.task)]
+    columns = [(scored.split.study, scored.split.task), (contrasts.study, contrasts.task), *given]
+    outcomes = distinct([np.concatenate(part) for part in zip(*columns, strict=True)])
+    ends = np.cumsum([len(part[0]) for part in columns])[:-1]
+    wanted, shown, *predicted = (np.bincount(code, minlength=outcomes.size) > 0 for code in np.split(outcomes.code, ends))
+    there = np.logical_or(*predicted)
+    return +Counter({NO_MODEL: int((wanted & ~there).sum()), NO_CONTRAST: int((wanted & there & ~shown).sum())})
 
 
 def _contrast(studies: tuple[str, ...], contrasts: Contrasts, i: int, label: str) -> Contrast:
@@ -97,17 +117,16 @@ class _Designs:
             if row["control"] and self.control[study] < 0:
                 self.control[study] = condition
 
-    def of(self, people: Rows) -> list[str | None]:
-        """Design of each study; where none is stated, by whether its people answered in several arms. None: no rows."""
-        out: list[str | None] = []
-        for study, stated in enumerate(self._stated):
-            own = people.study == study
-            if stated is None and own.any():
-                pairs = np.unique(np.stack([people.person[own], people.condition[own]]), axis=1)
-                _, arms = np.unique(pairs[0], return_counts=True)
-                stated = "within" if (arms > 1).mean() > WITHIN else "between"
-            out.append(stated)
-        return out
+    def within(self, people: Rows) -> Mask:
+        """Which studies compare people with themselves, shape (studies,): unless they say `between`, those in which most people answered
+        in several arms."""
+        pairs = distinct([people.study, people.person, people.condition])
+        study, person = people.study[pairs.first], people.person[pairs.first]
+        each = distinct([study, person])
+        several = total(study[each.first], (each.n > 1).astype(np.float64), len(self._stated))
+        stated = np.array([design == "between" for design in self._stated], np.bool_)
+        most: Mask = several > WITHIN * np.bincount(study[each.first], minlength=len(self._stated))
+        return most & ~stated
 
     def label(self, study: int, condition: int, reference: int) -> str:
         """A contrast of arms in words."""
@@ -115,28 +134,42 @@ class _Designs:
         return f"{self._labels.get((study, condition), f'condition {condition}')} against {against}"
 
 
-def _as_assigned(scored: Scored) -> tuple[Rows, Rows]:
-    """(people, model) on stated scales: everybody's answer, and what the model expects of the rows it predicted."""
+def _as_assigned(scored: Scored, items: Items, conjoints: Conjoints) -> Arms:
+    """Both sides on stated scales: everybody's answer, and what the model expects of the rows it predicted."""
     split = scored.split
-    keep = np.flatnonzero(np.isfinite(split.scale.low) & scored.on_scale)
-    place = (split.response - split.scale.low) / (split.scale.high - split.scale.low)
-    use, _ = scored.predicted_rows()
-    mean = means_on_scale(scored.predictions.answers, split.scale.take(scored.predicted))[use]
+    use, scale = scored.predicted_rows()
     at = scored.predicted[use]
-    everybody = Rows(split.study, split.condition, split.task, split.item, split.person, place)
-    return taken(everybody, keep), taken(everybody, at)._replace(value=mean)
+    shows = conjoints.shows(split.study, split.task)
+    place = (split.response - split.scale.low) / (split.scale.high - split.scale.low)
+    common = items.common(split.study, split.condition, split.task, split.item)
+    everybody = Rows(split.study, split.condition, split.task, common, split.person, place)
+    mean = means_on_scale(scored.predictions.answers, split.scale.take(scored.predicted))[use]
+    judged = np.flatnonzero(shows[at])
+    asked = everybody.take(at[judged])._replace(item=split.item[at[judged]])
+    everyone, most = np.arange(len(judged)), conjoints.most
+    points = Answers(np.arange(len(judged) + 1), split.response[at[judged]], np.ones(len(judged)))
+    own, answers = scale.take(judged), some_answers(scored.predictions.answers, use[judged])
+    return Arms(
+        people=everybody.take(np.isfinite(split.scale.low) & scored.on_scale & ~shows),
+        model=everybody.take(at[~shows[at]])._replace(value=mean[~shows[at]]),
+        judged=judged_of(asked, asked.person, points, own, everyone, most),
+        asked=judged_of(asked._replace(value=mean[judged]), asked.person, answers, own, everyone, most),
+        parse_rate=None,
+        left_out=Counter(),
+    )
 
 
-def _arm_contrasts(people: Rows, model: Rows, design: list[str | None], designs: _Designs) -> Iterator[tuple[Contrasts, list[str]]]:
+def _arm_contrasts(people: Rows, model: Rows, designs: _Designs) -> Iterator[tuple[Contrasts, list[str]]]:
     """Contrasts of arms by design, some studies at a time."""
-    for name, function in (("between", between_contrasts), ("within", within_contrasts)):
-        chosen = [study for study, one in enumerate(design) if one == name]
+    within = designs.within(people)
+    for function, own in ((between_contrasts, ~within), (within_contrasts, within)):
+        chosen = np.flatnonzero(own)
         for first in range(0, len(chosen), STUDIES_AT_ONCE):
-            some = np.zeros(len(design), np.bool_)
+            some = np.zeros(len(within), np.bool_)
             some[chosen[first : first + STUDIES_AT_ONCE]] = True
-            answered, expected = (taken(side, some[side.study]) for side in (people, model))
+            answered, expected = (side.take(some[side.study]) for side in (people, model))
             if len(answered.value) and len(expected.value):
-                if name == "within":
+                if function is within_contrasts:
                     answered, expected = (_occasions_pooled(answered, side) for side in (answered, expected))
                 found = function(answered, expected, designs.control)
                 keys = zip(*(c.tolist() for c in (found.study, found.condition, found.reference)), strict=True)
@@ -144,82 +177,9 @@ def _arm_contrasts(people: Rows, model: Rows, design: list[str | None], designs:
 
 
 def _occasions_pooled(people: Rows, side: Rows) -> Rows:
-    """The rows with item 0 in studies where nobody answers one item under two arms: there the items are the occasions of a person."""
+    """The rows with one item in studies where nobody answers one item under two arms: there the items are the occasions of a person."""
     pairs = distinct([people.study, people.task, people.item, people.person])
     arms = distinct([pairs.code, people.condition])
     repeated = np.bincount(pairs.code[arms.first], minlength=pairs.size) > 1
     paired = np.unique(people.study[pairs.first[repeated]])
-    return side._replace(item=np.where(np.isin(side.study, paired), side.item, 0))
-
-
-def _conjoints(scored: Scored, design: list[str | None], folder: DatasetFolder) -> Iterator[tuple[Contrasts, list[str]]]:
-    """AMCEs of every conjoint: ratings of one profile, and choices between two (the lower answer is the first profile)."""
-    studies = [study for study, name in enumerate(design) if name == "conjoint"]
-    if not studies:
-        return
-    shown = folder.table("attributes")
-    _, model = _as_assigned(scored)
-    use, scale = scored.predicted_rows()
-    place = (scored.split.response[scored.predicted[use]] - scale.low) / (scale.high - scale.low)
-    binary = scale.high - scale.low == scale.step
-    for study in studies:
-        own = shown.filter(pc.equal(shown.column("study_id"), scored.split.studies[study]))
-        rows = np.flatnonzero(model.study == study)
-        if not own.num_rows or not len(rows):
-            continue
-        profiles = _Profiles(own)
-        at, which, several = profiles.of(model.person[rows], model.task[rows], model.item[rows])
-        usable = ~several | binary[rows[at]]
-        at, which, several = rows[at[usable]], which[usable], several[usable]
-        first = several & profiles.first[which]
-        human, expected = (np.where(first, 1 - side[at], side[at]) for side in (place, model.value))
-        one = taken(model, at)._replace(value=human)
-        found = amce(one, expected, profiles.levels[which])
-        keys = zip(*(c.tolist() for c in (found.attribute, found.condition, found.reference)), strict=True)
-        yield found, [profiles.label(*key) for key in keys]
-
-
-class _Profiles:
-    """The profiles of one conjoint: which levels each showed, to whom, under which question."""
-
-    def __init__(self, table: pa.Table) -> None:
-        keys = ["participant", "task_num", "item_num"]
-        profile = table.column("profile").combine_chunks().dictionary_encode()
-        order_of = np.argsort(np.argsort(profile.dictionary.to_pylist()))
-        columns = [table.column(name).to_numpy().astype(np.int64) for name in keys]
-        columns.append(order_of[profile.indices.to_numpy()])
-        self.attributes = sorted(set(table.column("attribute").to_pylist()))
-        distinct, row = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-        self.levels: Ints = np.full((len(distinct), len(self.attributes)), -1)
-        self._names: list[list[str]] = []
-        attribute, level = table.column("attribute").to_numpy(zero_copy_only=False), table.column("level").to_numpy(zero_copy_only=False)
-        for j, name in enumerate(self.attributes):
-            own = np.flatnonzero(attribute == name)
-            names = sorted(set(level[own].tolist()))
-            self._names.append(names)
-            code = {one: i for i, one in enumerate(names)}
-            self.levels[row.reshape(-1)[own], j] = [code[one] for one in level[own].tolist()]
-        self._key = [distinct[:, i] for i in range(3)]
-        _, start, self._question, n = np.unique(distinct[:, :3], axis=0, return_index=True, return_inverse=True, return_counts=True)
-        self._question = self._question.reshape(-1)
-        self._start, self._n = start, n
-        self.first = np.zeros(len(distinct), np.bool_)
-        self.first[start] = True  # profiles of a question stand in order of their names
-
-    def of(self, person: Ints, task: Ints, item: Ints) -> tuple[Ints, Ints, np.ndarray[Any, np.dtype[np.bool_]]]:
-        """(row, profile, is it one of two) for each profile of each row's question; questions with more than two are left out."""
-        place = {key: i for i, key in enumerate(zip(*(part[self._start].tolist() for part in self._key), strict=True))}
-        question = np.array([place.get(key, -1) for key in zip(person.tolist(), task.tolist(), item.tolist(), strict=True)], np.int64)
-        rows, which, several = [], [], []
-        for n in (1, 2):
-            there = np.flatnonzero((question >= 0) & (self._n[question] == n))
-            for step in range(n):
-                rows.append(there)
-                which.append(self._start[question[there]] + step)
-                several.append(np.full(len(there), n == 2))
-        return np.concatenate(rows), np.concatenate(which), np.concatenate(several)
-
-    def label(self, attribute: int, level: int, reference: int) -> str:
-        """A contrast of levels in words."""
-        names = self._names[attribute]
-        return f"{self.attributes[attribute]}: {names[level]} against {names[reference]}"
+    return side._replace(item=np.where(np.isin(side.study, paired), side.item, POOLED))

@@ -24,7 +24,7 @@ from .split import Scale
 TOLERANCE: Final = 1e-6  # of a sum of probabilities
 BATCH: Final = 1 << 16  # rows read at a time
 _READ: Final = (
-    "study_id", "sample_id", "participant", "condition_num", "task_num", "item_num",
+    "study_id", "sample_id", "participant", "condition_num", "task_num", "item_num", "shown_to",
     "support", "probabilities", "prediction", "answer_mass", "parsed",
 )  # fmt: skip
 Mask = NDArray[np.bool_]
@@ -68,12 +68,12 @@ def read_predictions(run: PredictionFiles, rows: pa.Table, scale: Scale) -> Pred
     at = Where(run, rows, place)
     order = np.argsort(place, kind="stable")
     if has(run, names, "probabilities"):
-        silent = _silent(run, names, len(place))
+        silent = unread(run, names, len(place))
         answers = read_distributions(run, names, at, scale.take(place), silent)
         mass = read_mass(run, names, at, ~silent)
         place, mass, told = place[order], None if mass is None else mass[order], np.diff(answers.start) > 0
         if not told.any():
-            raise _nothing_parsed(run, len(told))
+            raise nothing_parsed(run, len(told))
         answers = answers._replace(start=answers.start[np.append(told, True)])
         return Predictions(run, place[told], answers, "distributions", None if mass is None else mass[told], place[~told])
     if not has(run, names, "prediction"):
@@ -83,12 +83,12 @@ def read_predictions(run: PredictionFiles, rows: pa.Table, scale: Scale) -> Pred
     place, point, mass = place[order], point[order], None if mass is None else mass[order]
     parsed = np.isfinite(point)
     if not parsed.any():
-        raise _nothing_parsed(run, len(parsed))
+        raise nothing_parsed(run, len(parsed))
     answers = Answers(np.arange(int(parsed.sum()) + 1), point[parsed], np.ones(int(parsed.sum())))
     return Predictions(run, place[parsed], answers, "draws", None if mass is None else mass[parsed], place[~parsed])
 
 
-def _silent(run: PredictionFiles, names: list[str], n: int) -> Mask:
+def unread(run: PredictionFiles, names: list[str], n: int) -> Mask:
     """Predictions that say of themselves that none of their draws is an answer, in the order of the files."""
     if "parsed" not in names:
         return np.zeros(n, np.bool_)
@@ -96,7 +96,8 @@ def _silent(run: PredictionFiles, names: list[str], n: int) -> Mask:
     return silent
 
 
-def _nothing_parsed(run: PredictionFiles, n: int) -> DatasetError:
+def nothing_parsed(run: PredictionFiles, n: int) -> DatasetError:
+    """The error of a run without a single readable answer."""
     return DatasetError(f"none of {n} predictions could be read as an answer", where=run.where, fix=AGAIN)
 
 
