@@ -432,10 +432,12 @@ class Results(_Part):
 
 
 def summary(results: Results) -> dict[str, dict[str, float | None]]:
-    """The figures of convention `stated` by configuration; a second run of a configuration is named after its model or engine."""
+    """The figures of convention `stated` by configuration; a second run of a configuration is named after its model or engine.
+
+    `overlap` is the share of the scored rows that the model was trained on, None where nothing is known of its training.
+    """
     out: dict[str, dict[str, float | None]] = {}
-    for run in results.runs:
-        name = run.config if run.config not in out else f"{run.config} ({run.model or run.engine}, {run.split})"
+    for name, run in zip(_names(results), results.runs, strict=True):
         score = run.stated
         out[name] = {
             "W": score.W.point if score else None,
@@ -445,8 +447,31 @@ def summary(results: Results) -> dict[str, dict[str, float | None]]:
             "pooled_oracle": score.pooled_oracle if score else None,
             "gap_closed": score.gap_closed.value if score else None,
             "answer_mass": run.answer_mass.mean if run.answer_mass else None,
+            "overlap": _overlap(run),
         }
     return out
+
+
+def overlap_notes(results: Results) -> dict[str, str]:
+    """What must stand beside every figure of a run that was scored on rows of its own training, by the names of `summary`."""
+    return {
+        name: f"{name}: {run.contamination.overlap_rows:,} of its scored rows ({run.contamination.share:.1%}) were in the training of "
+        f"{run.model or 'this model'} ({run.contamination.note})"
+        for name, run in zip(_names(results), results.runs, strict=True)
+        if run.contamination is not None and run.contamination.overlap_rows
+    }
+
+
+def _names(results: Results) -> list[str]:
+    names: list[str] = []
+    for run in results.runs:
+        names.append(run.config if run.config not in names else f"{run.config} ({run.model or run.engine}, {run.split})")
+    return names
+
+
+def _overlap(run: Run) -> float | None:
+    found = run.contamination
+    return None if found is None or found.source == "none" else found.share
 
 
 def score_table(results: Results) -> list[dict[str, Any]]:
@@ -464,6 +489,7 @@ def score_table(results: Results) -> list[dict[str, Any]]:
             "pooled_oracle": score.pooled_oracle,
             "gap_closed": score.gap_closed.value,
             "answer_mass": run.answer_mass.mean if run.answer_mass else None,
+            "overlap": _overlap(run),
             "n_studies": score.n_studies,
             "n_cells": score.n_cells,
         }

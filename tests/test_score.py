@@ -84,7 +84,7 @@ def test_everything_by_hand(by_hand: Path, tmp_path: Path) -> None:
     assert found.dataset.n_studies == found.dataset.n_simulated == 2
 
     figures = summary(found)[CONFIG]
-    assert list(figures) == ["W", "chance", "noise_floor", "train_lookup", "pooled_oracle", "gap_closed", "answer_mass"]
+    assert list(figures) == ["W", "chance", "noise_floor", "train_lookup", "pooled_oracle", "gap_closed", "answer_mass", "overlap"]
     assert figures["W"] == stated.W.point
     assert [line["convention"] for line in score_table(found)] == ["stated", "published"]
 

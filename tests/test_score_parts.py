@@ -12,6 +12,7 @@ from socsci210.contamination import released
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.errors import DatasetError
 from socsci210.reference import inverted_interval
+from socsci210.results import Results, score_table, summary
 from socsci210.score import score
 from socsci210.splits import official_studies
 
@@ -156,6 +157,43 @@ def test_released_checkpoints_saw_the_seen_studies(tmp_path: Path) -> None:
     assert released("Qwen/Qwen2.5-14B-Instruct") is None
     assert released(None) is None
     assert sum(side == "seen" for side in sides.values()) == 170
+
+
+def test_an_overlap_stands_beside_every_printed_figure(tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    """One model saw the scored rows, another did not, of a third nothing is known."""
+    dataset = write_dataset(tmp_path / "dataset", [row(s, c, 1 + c) for s in "ab" for c in (0, 1) for _ in range(3)])
+    own = DatasetFolder(dataset).fingerprint
+    records = {
+        "saw": {"dataset_fingerprint": "other", "train_on": [CONFIG], "studies_trained": ["b"]},
+        "fresh": {"dataset_fingerprint": own, "train_on": [CONFIG]},
+        "unknown": None,
+    }
+    given = given_to_all(dataset, [0, 1.0, 0])
+    for name, training in records.items():
+        write_predictions(tmp_path / f"{name}.parquet", dataset, given, training=training, model=name)
+    code, out, err = command("score", tmp_path / "saw.parquet", "--dataset", dataset, "--out", tmp_path / "saw.json")
+    assert (code, out) == (1, "")
+    assert "3 of 6 scored rows were in the training of saw" in err and "--allow-overlap" in err
+    files = [tmp_path / f"{name}.parquet" for name in records]
+    code, out, _ = command("score", *files, "--dataset", dataset, "--out", tmp_path / "all.json", "--allow-overlap")
+    assert code == 0
+    lines = [line for line in out.splitlines() if "│" in line and CONFIG in line]
+    figures = [[cell.strip() for cell in line.strip("│").split("│")][1:] for line in lines]
+    assert [cell.endswith("†") or cell == "–" for cell in figures[0]] == [True] * 8 and "0.500†" in figures[0]
+    assert not any("†" in cell for row in figures[1:] for cell in row)
+    assert "† unseen_conditions: 3 of its scored rows (50.0%) were in the training of saw (trained on another dataset" in out
+    overlaps = [one["overlap"] for one in summary(Results.read_json(tmp_path / "all.json")).values()]
+    assert overlaps == [0.5, 0.0, None]
+    assert [one["overlap"] for one in score_table(Results.read_json(tmp_path / "all.json"))] == [0.5, 0.0, None]
+    for name in ("saw", "fresh"):
+        allowed = ["--allow-overlap"] if name == "saw" else []
+        assert command("score", tmp_path / f"{name}.parquet", "--dataset", dataset, "--out", tmp_path / f"{name}.json", *allowed)[0] == 0
+    _, out, _ = command("compare", tmp_path / "saw.json", tmp_path / "fresh.json")
+    sides = {name: line for line in out.splitlines() for name in records if line.startswith(f"│ {name} ")}
+    assert "†" in sides["saw"] and "†" not in sides["fresh"]
+    assert "† trained on some of the scored rows: saw" in out and out.splitlines()[-1].endswith("(trained on some of the scored rows: saw)")
+    _, out, _ = command("compare", tmp_path / "fresh.json", tmp_path / "fresh.json")
+    assert "†" not in out
 
 
 # --- uncertainty from people ---------------------------------------------------------------------------------------------------------

@@ -43,8 +43,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score predictions against people, beside chance, noise floor and the controls."""
+    from ..score import overlap_notes, summary
     from ..score import score as run
-    from ..score import summary
 
     results = run(predictions, dataset, arms=arms or (), allow_overlap=allow_overlap, seed=seed)
     results.write_json(out)
@@ -55,6 +55,7 @@ def score(
         show(
             [{"config": name, **row} for name, row in figures.items()],
             {"config": "config", **{k: k for row in figures.values() for k in row}},
+            notes=[overlap_notes(results).get(name, "") for name in figures],
         )
     print(out)
 
@@ -76,13 +77,15 @@ def compare(
         dump(found.model_dump(mode="json"))
         return
     title = f"{found.config}, {found.split}, convention `{found.convention}`"
-    show([side.model_dump() for side in (found.a, found.b)], _SIDES, title=f"{title}: W, lower is better")
-    pairs = {"W": found.W, "accuracy": found.accuracy}
-    show([_difference(name, one) for name, one in pairs.items() if one is not None], _DIFFERENCE, title="First less second, over studies")
-    show([pair.model_dump() for pair in found.studies], _PAIRS, title="Study by study")
-    for name in found.overlap:
-        console.print(f"{name} was trained on some of these rows", style="bold red", markup=False, highlight=False)
-    print(f"nearer to people: {found.nearer}" if found.nearer else "no difference that chance does not explain")
+    sides = [found.a, found.b]
+    seen = f"trained on some of the scored rows: {', '.join(found.overlap)}" if found.overlap else ""
+    notes = [seen if side.model in found.overlap else "" for side in sides]
+    show([side.model_dump() for side in sides], _SIDES, title=f"{title}: W, lower is better", notes=notes)
+    differences = [_difference(name, one) for name, one in {"W": found.W, "accuracy": found.accuracy}.items() if one is not None]
+    show(differences, _DIFFERENCE, title="First less second, over studies", notes=[seen] * len(differences))
+    show([pair.model_dump() for pair in found.studies], _PAIRS, title="Study by study", notes=[seen] * len(found.studies))
+    verdict = f"nearer to people: {found.nearer}" if found.nearer else "no difference that chance does not explain"
+    print(f"{verdict} ({seen})" if seen else verdict)
 
 
 _SIDES = {"model": "model", "W": "W", "accuracy": "accuracy", "entropy_ratio": "entropy ratio", "answer_mass": "answer mass"}

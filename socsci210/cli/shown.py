@@ -4,39 +4,60 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 console = Console(stderr=True)
+MARK: Final = "†"
 
 
-def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, title: str = "", on: Console | None = None) -> None:
-    """Prints a table, on standard output by default: numbers right-aligned, missing values as a dash."""
+def show(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    *,
+    title: str = "",
+    on: Console | None = None,
+    notes: Sequence[str] = (),
+) -> None:
+    """Prints a table, on standard output by default: numbers right-aligned, missing values as a dash.
+
+    Args:
+        rows, columns: the table; columns map a row's keys to headings.
+        title: stands above it.
+        on: where to print.
+        notes: one for each row, empty for most: a row with a note has a mark on every figure, and the note stands below the table.
+    """
     table = Table()
+    said = list(notes) or [""] * len(rows)
+    cells = [{key: _cell(row.get(key), note) for key in columns} for row, note in zip(rows, said, strict=True)]
     for key, heading in columns.items():
         numeric = all(isinstance(row.get(key), int | float | None) and not isinstance(row.get(key), bool) for row in rows)
         # Names and figures are never cut: a narrow terminal (or a pipe, 80 wide) folds headings and prose instead.
         whole = numeric or key == next(iter(columns))
-        width = max(len(_cell(row.get(key))) for row in rows) if rows and whole else 1
+        width = max(len(row[key]) for row in cells) if rows and whole else 1
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold", min_width=width)
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(key))) for key in columns))
+    for row in cells:
+        table.add_row(*(Text(row[key]) for key in columns))
     target = on or Console()
     needed = target.measure(table, options=target.options.update(max_width=1000)).minimum
     if title:
         target.print(title, style="italic", markup=False, highlight=False, soft_wrap=True)
     target.print(table, width=max(target.width, needed), crop=False)
+    for note in dict.fromkeys(filter(None, said)):
+        target.print(f"{MARK} {note}", style="bold red", markup=False, highlight=False, soft_wrap=True)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, note: str = "") -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else ""
-    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    if not isinstance(value, int | float):
+        return str(value)
+    return (f"{value:.3f}" if isinstance(value, float) else f"{value:,}") + (MARK if note else "")
 
 
 def dump(value: Any) -> None:

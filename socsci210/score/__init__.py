@@ -16,7 +16,7 @@ from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
 from ..metrics.socsci210.cells import Answers, Cells, Floats, Ints, Mass, cells_of, predicted
 from ..reference import BOOTSTRAP_DRAWS, PERMUTATIONS
-from ..results import FORMAT, AnswerMass, Coverage, Dataset, Results, Run, score_table, summary
+from ..results import FORMAT, AnswerMass, Coverage, Dataset, Results, Run, overlap_notes, score_table, summary
 from ..schema import MAX_ENUMERATED
 from .conventions import CONTROL_NAMES, convention_score, study_mass, weighted_score
 from .effects import treatment_effects
@@ -31,7 +31,7 @@ from .rows import calibrated, entropy_ratio, individual, row_figures, study_accu
 from .scored import Scored
 from .split import Split, read_split, training_range
 
-__all__ = ["Results", "score", "score_table", "summary"]
+__all__ = ["Results", "overlap_notes", "score", "score_table", "summary"]
 MASS_FLAG = 0.9  # a lower mean answer mass is flagged
 
 
