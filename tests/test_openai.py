@@ -190,9 +190,29 @@ def said(*texts: str, **more: Any) -> Callable[[dict[str, Any]], dict[str, Any]]
 
 def test_one_draw_per_row_is_a_point(dataset: Path, tmp_path: Path) -> None:
     with OpenAIServer(said("**1**.")).running() as server:
-        path = ask(server, dataset, tmp_path / "p", draws=1, logprobs=False, temperature=0.6, top_p=0.9)
-        assert {(body["temperature"], body["top_p"], body["n"]) for body in server.asked} == {(0.6, 0.9, 1)}
+        path = ask(server, dataset, tmp_path / "p", draws=1, logprobs=False)
+        assert {(body["temperature"], body["top_p"], body["n"]) for body in server.asked} == {(0.6, 0.9, 1)}  # the paper's
     assert {(r["prediction"], r["probabilities"], r["parsed"], r["answer_mass"]) for r in table(path).values()} == {(1, None, True, 1.0)}
+
+
+def test_draws_at_the_papers_temperature_are_not_decoded_again(tmp_path: Path) -> None:
+    """Two draws of each person are 1 and 2: half and half, which decoding a second time would leave, and 1, 1, 2, which it would not."""
+    from socsci210.score import score
+    from tests.scored_dataset import row, write_dataset
+
+    dataset = write_dataset(tmp_path / "d", [row("study1", c, answer, split="test") for c in range(2) for answer in (1, 1, 2)])
+    found = {}
+    with OpenAIServer(said("1", "1", "2")).running() as server:
+        for name, decoding in (("paper", {}), ("own", {"temperature": 1.0, "top_p": 1.0})):
+            path = ask(server, dataset, tmp_path / name, config="unseen_conditions", draws=3, logprobs=False, **decoding)
+            (found[name],) = score([path], dataset, controls=False).runs
+    assert {(body["temperature"], body["top_p"]) for body in server.asked} == {(0.6, 0.9), (1.0, 1.0)}
+    paper, own = found["paper"], found["own"]
+    assert paper.stated.decoding == paper.published.decoding == "draws at temperature 0.6 and top_p 0.9 as given, several for each row"
+    assert paper.published.W.point == pytest.approx(0, abs=1e-12)  # people answer as the draws do
+    share = 2 ** (1 / 0.6) / (1 + 2 ** (1 / 0.6))  # of answer 1, at temperature 0.6; top_p 0.9 keeps both
+    assert own.published.W.point == pytest.approx(share - 2 / 3)
+    assert own.published.decoding == "temperature 0.6 and top_p 0.9, applied to the whole distribution"
 
 
 def test_a_server_that_gives_one_choice_at_a_time_and_no_counts(dataset: Path, tmp_path: Path) -> None:
@@ -323,6 +343,13 @@ def test_the_command(server: OpenAIServer, dataset: Path, tmp_path: Path, monkey
     assert server.base_url in shown.err and "key from MY_KEY" in shown.err and ", cost 0.0" in shown.err
     assert "sk-very-secret" not in shown.out + shown.err
     assert shown.out.strip() == str(tmp_path / "p") and len(table(tmp_path / "p")) == 2 * PEOPLE
+    about = read_metadata(tmp_path / "p")["server"]
+    assert (about["temperature"], about["top_p"], about["shots"]) == (0.6, 0.9, 1)
+    (tmp_path / "p").unlink()
+    assert run("--allow-send-rows", "--no-logprobs", "--temperature", "0.3", "--top-p", "0.8") == 0
+    about = read_metadata(tmp_path / "p")["server"]
+    assert (about["temperature"], about["top_p"]) == (0.3, 0.8)
+    assert (server.asked[-1]["temperature"], server.asked[-1]["top_p"]) == (0.3, 0.8)
 
 
 # --- examples --------------------------------------------------------------------------------------------------------------------------
@@ -387,6 +414,8 @@ def test_examples_that_cannot_be(
         ({"allow_send_rows": False}, "12 rows of unseen_studies/test .* would leave this machine"),
         ({"allow_send_rows": False, "shots": 2}, "and with each 2 training rows with the answers of people would leave"),
         ({"draws": 0}, "--draws 0"), ({"concurrency": 0}, "--concurrency 0"), ({"price_in": 1.0}, "one price of two"),
+        ({"temperature": 0.6}, "--temperature 0.6, --top-p 1.0 beside logprobs"),
+        ({"temperature": 3.0, "logprobs": False}, "--temperature 3.0"), ({"top_p": 0.0, "logprobs": False}, "--top-p 0.0"),
         ({"price_in": -1.0, "price_out": 1.0}, "--price-in -1.0"), ({"api_key_env": "NO_SUCH_KEY_HERE"}, "not set or empty"),
     ],
 )  # fmt: skip

@@ -37,6 +37,18 @@ def predict(
     ] = False,
     logprobs: Annotated[bool, typer.Option(help="Read distributions from logprobs on short scales.", rich_help_panel=_SERVER)] = True,
     shots: Annotated[int, typer.Option(min=0, help="Examples from training rows in every prompt.", rich_help_panel=_SERVER)] = 0,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="Of draws (default: with --no-logprobs 0.6, as in the paper; else 1).", show_default=False, rich_help_panel=_SERVER
+        ),
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            help="Of draws (default: with --no-logprobs 0.9, as in the paper; else 1).", show_default=False, rich_help_panel=_SERVER
+        ),
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at a time.", rich_help_panel=_SERVER)] = 8,
     api_key_env: Annotated[str | None, typer.Option(help="Environment variable that holds the key.", rich_help_panel=_SERVER)] = None,
     price_in: Annotated[float | None, typer.Option(help="Price of a million prompt tokens.", rich_help_panel=_SERVER)] = None,
@@ -54,6 +66,8 @@ def predict(
             draws=draws or ServerOptions.draws,
             logprobs=logprobs,
             shots=shots,
+            temperature=temperature,
+            top_p=top_p,
             concurrency=concurrency,
             api_key_env=api_key_env,
             price_in=price_in,

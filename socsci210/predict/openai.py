@@ -95,13 +95,26 @@ def _check(options: ServerOptions) -> None:
             raise EgressError(f"--{name} {value}", expected=f"{least} or more", fix=f"check --{name}")
     if (options.price_in is None) != (options.price_out is None):
         raise EgressError("one price of two", expected="--price-in and --price-out, or neither", fix="give both, per million tokens")
+    temperature, top_p = options.decoding
+    if not (0 <= temperature <= 2 and 0 < top_p <= 1):
+        raise EgressError(
+            f"--temperature {temperature}, --top-p {top_p}", expected="a temperature from 0 to 2, a top_p above 0 and up to 1",
+            fix="check --temperature and --top-p",
+        )  # fmt: skip
+    if options.logprobs and (temperature, top_p) != (1, 1):
+        raise EgressError(
+            f"--temperature {temperature}, --top-p {top_p} beside logprobs, which are read at temperature 1",
+            expected="one decoding for all rows: the scorer applies temperature 0.6 and top_p 0.9 to such a file itself",
+            fix="leave them out, or draw every row (--no-logprobs)",
+        )  # fmt: skip
 
 
 def _identity(options: ServerOptions) -> dict[str, Any]:
     """What decides the predictions: a run resumes only under the same."""
+    temperature, top_p = options.decoding
     return {
         "base_url": options.base_url.rstrip("/"), "logprobs": options.logprobs, "draws": options.draws, "shots": options.shots,
-        "temperature": options.temperature, "top_p": options.top_p,
+        "temperature": temperature, "top_p": top_p,
     }  # fmt: skip
 
 
@@ -232,11 +245,11 @@ class _Run:
 
     def _from_draws(self, row: int, scale: int) -> _Answer:
         values, messages, wanted = self._texts.scales[scale].values or UNBOUNDED, self._messages(row), self._options.draws
+        temperature, top_p = self._options.decoding
         texts: list[str] = []
         while len(texts) < wanted:  # a server may give fewer than it is asked for
             request = {
-                "messages": messages, "max_tokens": DRAW_TOKENS, "n": wanted - len(texts),
-                "temperature": self._options.temperature, "top_p": self._options.top_p,
+                "messages": messages, "max_tokens": DRAW_TOKENS, "n": wanted - len(texts), "temperature": temperature, "top_p": top_p,
                 "seed": word(f"{self._seed}:{self._name[row]}:{len(texts)}") >> 33,
             }  # fmt: skip
             texts += self._ask(request, _text)[: wanted - len(texts)]

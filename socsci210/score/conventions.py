@@ -91,8 +91,12 @@ def weighted_score(scored: Scored, *, draws: int, seed: int) -> WeightedScore | 
 
 
 def _decoding(scored: Scored, decode: bool) -> str:
+    drawn = scored.predictions.files.metadata.drawn_at
+    made = "" if drawn is None else f" at temperature {drawn[0]:g} and top_p {drawn[1]:g}"
     if scored.predictions.kind == "draws":
-        return "draws as given, one for each row"
+        return f"draws{made} as given, one for each row"
+    if made and not decode:
+        return f"draws{made} as given, several for each row"
     return "temperature 0.6 and top_p 0.9, applied to the whole distribution" if decode else "none: the whole distribution"
 
 

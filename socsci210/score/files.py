@@ -39,6 +39,13 @@ class Metadata(BaseModel):
     training: dict[str, Any] | None = None
     arms: bool = False
     left_out: dict[str, int] = Field(default_factory=dict)
+    server: dict[str, Any] | None = None
+
+    @property
+    def drawn_at(self) -> tuple[float, float] | None:
+        """Temperature and top_p of a file whose rows were all drawn by a model server; None for any other."""
+        about = self.server or {}
+        return (about["temperature"], about["top_p"]) if about.get("logprobs") is False and {"temperature", "top_p"} <= set(about) else None
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ class Measured:
 def measured(scored: Scored, convention: Convention, *, seed: int) -> Measured:
     """All distances of a run under a convention."""
     cells, stated = scored.cells, convention == "stated"
-    decode = not stated and scored.predictions.kind == "distributions" and not scored.is_control
+    drawn = scored.predictions.files.metadata.drawn_at
+    raw = drawn in (None, (1, 1))  # draws at another temperature are decoded already
+    decode = not stated and scored.predictions.kind == "distributions" and not scored.is_control and raw
     ruler = stated_ruler(scored) if stated else maths.published_ruler(cells, scored.split.response)
     human = scored.human if stated else maths.people(cells, scored.split.response)
     model = scored.model if stated else scored.expected(decode=decode)
