@@ -51,12 +51,20 @@ IN_PROCESSES = """
 import sys
 from pathlib import Path
 from accelerate import Accelerator
-from socsci210.predict import predict
+from socsci210.errors import DatasetError
+from socsci210.predict import ServerOptions, predict
 
 assert Accelerator().num_processes == 2
 dataset, model, out = sys.argv[1:]
 predict(engine="transformers", model=model, dataset=Path(dataset), config="unseen_studies", out=Path(out), shard_rows=10)
 predict(engine="train_lookup", dataset=Path(dataset), config="unseen_studies", out=Path(out + ".lookup"), shard_rows=10)
+server = ServerOptions("http://127.0.0.1:9/v1", allow_send_rows=True)  # nobody is asked: each process would send every row
+try:
+    predict(engine="openai", model=model, dataset=Path(dataset), config="unseen_studies", out=Path(out + ".openai"), server=server)
+except DatasetError as error:
+    assert "engine 'openai' in 2 processes" in str(error) and "without accelerate launch" in str(error), error
+else:
+    raise AssertionError("two processes may not ask a server")
 """
 
 
@@ -74,7 +82,18 @@ def test_two_processes_write_the_file_of_one(dataset: Path, model: str, tmp_path
     assert read_metadata(tmp_path / "two.parquet") == read_metadata(one)
     lookup = predict(engine="train_lookup", dataset=dataset, config="unseen_studies", out=tmp_path / "lookup", shard_rows=10)
     assert rows_of(tmp_path / "two.parquet.lookup") == rows_of(lookup)
-    assert not list(tmp_path.glob("*.parts"))
+    assert not list(tmp_path.glob("*.parts")) and not list(tmp_path.glob("*.openai*"))
+
+
+def test_processes_that_do_not_see_each_other_are_refused(model: str, dataset: Path, tmp_path: Path) -> None:
+    """As `accelerate launch --cpu` leaves them: each would write the whole file."""
+    command = ["predict", "--engine", "uniform", "--dataset", str(dataset), "--config", "unseen_studies", "--out", str(tmp_path / "p")]
+    started = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "-1", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(
+        [sys.executable, "-m", "socsci210", *command], env=os.environ | started, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1 and "2 processes were started, and accelerate sees 1" in done.stderr, done.stderr[-2000:]
+    assert not list(tmp_path.iterdir())
 
 
 # --- draws -------------------------------------------------------------------------------------------------------------------------
