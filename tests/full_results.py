@@ -115,8 +115,10 @@ def _more(random: Random, quality: float, studies: list[str], examples: int, con
 
 def _people(random: Random, name: str, quality: float) -> dict[str, Any]:
     answer = random.uniform(0.4, 0.6)
-    return {"name": name, "n_studies": random.randint(3, 40), "n_people": random.randint(90, 20_000), "response": answer,
-            "accuracy": 0.75 - quality / 4 + random.uniform(-0.03, 0.03), "predicted": answer + quality * random.uniform(-0.2, 0.2)}  # fmt: skip
+    return {
+        "name": name, "n_studies": random.randint(3, 40), "n_people": random.randint(90, 20_000), "response": answer,
+        "predicted": answer + quality * random.uniform(-0.2, 0.2), "accuracy": 0.75 - quality / 4 + random.uniform(-0.03, 0.03),
+    }  # fmt: skip
 
 
 def _run(config: str, model: str, quality: float, studies: list[str], examples: int, contrasts: int, more: bool) -> dict[str, Any]:
@@ -125,7 +127,8 @@ def _run(config: str, model: str, quality: float, studies: list[str], examples: 
         {
             "study_id": study, "n_cells": 20, "n_rows": 12_000 + i, "W": 0.03 + quality * random.uniform(0.1, 0.5),
             "chance": random.uniform(0.15, 0.3), "noise_floor": random.uniform(0.012, 0.03), "train_lookup": random.uniform(0.08, 0.16),
-            "pooled_oracle": random.uniform(0.03, 0.06), "answer_mass": random.uniform(0.95, 1.0), "accuracy": 0.75 - quality / 4 if more else None,
+            "pooled_oracle": random.uniform(0.03, 0.06), "answer_mass": random.uniform(0.95, 1.0),
+            "accuracy": 0.75 - quality / 4 if more else None,
         }
         for i, study in enumerate(studies)
     ]  # fmt: skip

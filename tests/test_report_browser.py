@@ -90,7 +90,7 @@ def page(folder: Path) -> Path:
 def test_the_script_runs_and_nothing_is_asked_for(browser: Chromium, page: Path) -> None:
     written = page.read_text(encoding="utf-8")
     assert 'class="save"' not in written  # without a script there are no buttons that do nothing
-    assert written.count(" hidden>") == written.count('class="filter"') + written.count('data-table=')
+    assert written.count(" hidden>") == written.count('class="filter"') + written.count("data-table=")
     browser.open(page, 1200, 900)
     assert browser.run("document.querySelectorAll('.filter[hidden]').length") == 0
     assert browser.run("document.querySelectorAll('.save').length") == written.count('class="chart"') + 4 * 12

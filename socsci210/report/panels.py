@@ -12,6 +12,7 @@ from .drawing import Drawing
 from .words import GROUP_ORDER, METHODS, WORDS, number, percent
 
 DISTANCE: Final = "distance W from people, 0 is the same distribution"
+STUDIES: Final = 60  # more rows than this are no figure any more
 CELL_STAMP: Final = "Simulated data"
 _TITLES: Final = {"topic": "Distance by topic", "scale_length": "Distance by length of the scale"}
 
@@ -70,9 +71,11 @@ def _distances(rows: Sequence[Row]) -> Axis:
 
 
 def by_study(name: str, score: Score, titles: dict[str, str], said: Sequence[str]) -> Drawing:
-    """Every study between its own noise floor and chance, farthest first."""
-    rows = [Row(titles.get(one.study_id, one.study_id), _study_marks(one), number(one.W)) for one in farthest(score)]
-    return dots(f"{name}-studies", "Distance by study", rows, _distances(rows), notes=["Farthest first."], said=said)
+    """Studies between their own noise floor and chance, farthest first; of very many the farthest alone, which is said."""
+    rows = [Row(titles.get(one.study_id, one.study_id), _study_marks(one), number(one.W)) for one in farthest(score)[:STUDIES]]
+    n = len(score.per_study)
+    note = "Farthest first." if n <= STUDIES else f"The {STUDIES} farthest of {n} studies, farthest first; all are in the table."
+    return dots(f"{name}-studies", "Distance by study", rows, _distances(rows), notes=[note], said=said)
 
 
 def farthest(score: Score) -> list[StudyScore]:

@@ -33,9 +33,9 @@ class _Once:
 def embedded(page: Page) -> str:
     """The block as JSON that no text of a study can end: it holds no `<`.
 
-    `tables` maps the id of a table's body to its columns, each a kind and its values: `w` places in `words`, `i` whole numbers, `f` figures
-    in thousandths, `s` the same with a sign, `k` a signed figure in bold. `numbers` maps the id of a list of cells to one entry a cell: place
-    of its answers in `supports`, place of their labels in `labels`, shares of people, shares of the model.
+    `tables` maps the id of a table's body to its columns, each a kind and its values: `w` places in `words`, `i` whole numbers, `f`
+    figures in thousandths, `s` the same with a sign, `k` a signed figure in bold. `numbers` maps the id of a list of cells to one entry a
+    cell: place of its answers in `supports`, place of their labels in `labels`, shares of people, shares of the model.
     """
     words, supports, labels = _Once(), _Once(), _Once()
     tables: dict[str, list[Column]] = {}

@@ -56,6 +56,20 @@ class Block:
         return f"{self.context}. Bars: people; lines: model."
 
     @property
+    def missing(self) -> list[str]:
+        """What these results do not hold, so that a reader does not look for it."""
+        run = self.run
+        parts = {
+            "scores of any cell": run.stated,
+            "distributions of single cells": run.examples,
+            "treatment effects": run.effects,
+            "calibration": run.calibration,
+            "individual accuracy": run.individual,
+            "parity between groups": run.parity,
+        }
+        return [name for name, found in parts.items() if not found]
+
+    @property
     def answers(self) -> list[int]:
         """How many answers the scales of the cells have."""
         return sorted({len(one.support) for one, _ in self.cells})
