@@ -20,7 +20,7 @@ from socsci210.dataset_folder import MANIFEST, fingerprint, table_file, write_pa
 from socsci210.errors import SocSciError
 from socsci210.experiment import SETTINGS, ExperimentError, ExperimentResult, published, read_experiment, run_experiment, shipped
 from socsci210.experiment import run as steps_module
-from socsci210.experiment.config import ExperimentConfig
+from socsci210.experiment.config import ExperimentConfig, Serve
 from socsci210.experiment.steps import Steps
 from socsci210.experiment.table import Scored, reasons_not_to_compare, tables
 from socsci210.predict import predict
@@ -47,10 +47,14 @@ def test_every_shipped_file_is_valid(setting: str, name: str) -> None:
     assert config.setting == setting.replace("-", "_")
     assert resolved.source["train.learning_rate"] == "file" and resolved.source["launch.threads"] in ("file", "default")
     assert bool(config.fractions) == (setting == "unseen-participants")
-    assert f"socsci210 experiment {setting}" in resolved.path.read_text(encoding="utf-8")
+    header = resolved.path.read_text(encoding="utf-8")
+    assert f"socsci210 experiment {setting}" in header and "--config" not in header
     if name == "simulated":
         assert config.nano is not None and config.dataset is None
     else:
+        assert f"socsci210 experiment {setting} {name} --dataset release\n" in header
+        commented = header[header.index("# serve:") :].replace("# ", "", 1).replace("#   ", "  ")
+        Serve.model_validate(yaml.safe_load(commented)["serve"])
         assert config.template == "upstream" and config.per_cell is None and config.paper_model == name
         training = config.training(dataset="release", output="m", seed=0, fraction=config.fractions[0] if config.fractions else None)
         assert config.launch.processes is not None
@@ -96,6 +100,9 @@ def test_another_dataset_and_model_take_the_place_of_the_file_s() -> None:
         (["--simulated", "null"], r"give either dataset or simulated"),
         (["--nano", "null"], r"give either model or nano"),
         (["--setting", "unseen_outcomes"], r"(?s)it is for unseen_outcomes.*Expected: unseen_studies"),
+        (["--paper_model", "llama3-8b"], r"nano is none of the paper's models"),
+        (["--serve.command", "vllm serve {model}"], r"serve.command: .*it lacks \{port\}"),
+        (["--serve.command", "vllm serve {model} {port} {name}"], r"something else in braces than \{model\} and \{port\}"),
         (["--launch.accelerate", "fsdp3"], r"(?s)no configuration of accelerate is called 'fsdp3'.*fsdp2"),
         (["--train", "{learning_rate: -1.0}"], r"train: .*learning_rate"),
         (["stray"], r"cannot read 'stray'"),
@@ -129,7 +136,7 @@ def test_fraction_without_unseen_participants() -> None:
 
 def test_rows_of_a_fraction(simulated_dataset: Path) -> None:
     from socsci210.dataset_folder import DatasetFolder
-    from socsci210.train.data import training_rows
+    from socsci210.train.rows import training_rows
 
     folder = DatasetFolder(simulated_dataset)
     people = folder.table("assignments").to_pandas().query("config == 'unseen_participants' and train_fraction <= 10")
@@ -203,19 +210,19 @@ def test_a_run_goes_on_where_it_was_cut_off(dataset: Path, tmp_path: Path, in_pr
     monkeypatch.setattr("socsci210.score.score", lambda *a, **k: (_ for _ in ()).throw(Killed))
     with pytest.raises(Killed):
         run_experiment("unseen-studies", file, out=out, say=lambda line: None)
-    assert sorted(in_process) == ["trained", "untrained"] and not (out / "table.json").exists()
+    assert in_process == ["untrained"] and not (out / "unseen-studies.json").exists()
     monkeypatch.setattr("socsci210.score.score", original)
 
     said: list[str] = []
     result = run_experiment("unseen-studies", file, out=out, say=said.append)
-    assert sorted(in_process) == ["trained", "untrained"]  # nothing was trained again
+    assert in_process == ["untrained", "trained"]  # nothing was trained again
     done = [line.removeprefix("Done already: ").partition(" (")[0] for line in said if line.startswith("Done already")]
-    assert done == ["Making the untrained model", "Training trained", "Predicting with untrained"]
+    assert sorted(done) == ["Making the untrained model", "Predicting with untrained"]
     assert [path.name.rpartition("-")[0] for path in result.results] == ["untrained", "trained"]
-    told = json.loads((out / "table.json").read_text())
+    told = json.loads((out / "unseen-studies.json").read_text())
     assert told["setting"] == "unseen_studies" and told["comparable"] is False and len(told["caveats"]) == 3
 
-    pages = {name: (out / name).read_bytes() for name in ("table.json", "table.md")}
+    pages = {name: (out / name).read_bytes() for name in ("unseen-studies.json", "unseen-studies.md")}
     run_experiment("unseen-studies", file, out=out, say=lambda line: None)
     assert {name: (out / name).read_bytes() for name in pages} == pages and len(in_process) == 2
 
@@ -399,7 +406,7 @@ def test_killed_run_goes_on(finished: tuple[ExperimentResult, list[str]]) -> Non
 
 def test_the_folder_holds_everything(finished: tuple[ExperimentResult, list[str]]) -> None:
     result, _ = finished
-    told = json.loads((result.out / "table.json").read_text(encoding="utf-8"))
+    told = json.loads((result.out / "unseen-studies.json").read_text(encoding="utf-8"))
     assert [table["convention"] for table in told["tables"]] == ["published", "stated", "published", "stated"]
     assert told["tables"][3]["rows"][1]["fraction"] == 100 and told["tables"][3]["rows"][1]["rows_trained"] > 100
     for path, row in zip(result.results, told["tables"][1]["rows"], strict=True):

@@ -23,7 +23,7 @@ from socsci210.results import Run
 from socsci210.row_texts import COLUMNS
 from socsci210.score import score
 from socsci210.train.config import TrainError, resolve
-from socsci210.train.data import on_scale
+from socsci210.train.rows import on_scale
 from socsci210.train.loop import train
 from tests.scored_dataset import CONFIG, predict_all, row, write_dataset, write_predictions
 from tests.tiny_dataset import write_tiny_dataset

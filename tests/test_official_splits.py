@@ -34,7 +34,7 @@ from socsci210.splits import (
     strict_studies,
     text_keys,
 )
-from socsci210.train.data import training_rows
+from socsci210.train.rows import training_rows
 
 from .slow_splits import Row, half_up, where
 from .small_dataset import write_dataset

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import torch
-import yaml
 
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import PromptEncoder, persona, template_hash
 from socsci210.row_texts import distinct_texts
 from socsci210.train import loop as loop_module
+from socsci210.train.batches import Reader
 from socsci210.train.config import TrainError, read_config, resolve
-from socsci210.train.data import Examples, Order, assert_no_held_out, collate, training_rows
+from socsci210.train.examples import RowTokens, fitting
 from socsci210.train.loop import learning_rate, train
 from socsci210.train.nano import train_tokenizer
-from socsci210.train.objective import answer_loss
+from socsci210.train.objectives import Part
+from socsci210.train.objectives.sft import Sft
+from socsci210.train.order import Order, Orders
 from socsci210.train.per_split import train_per_split
+from socsci210.train.rows import assert_no_held_out, training_rows
 from tests.tiny import tiny_model, tiny_tokenizer
 from tests.tiny_dataset import write_tiny_dataset
 
@@ -99,95 +99,150 @@ def test_no_common_train_side(dataset: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def examples(dataset: Path) -> Examples:
+def tokens(dataset: Path) -> RowTokens:
     folder = DatasetFolder(dataset)
-    return Examples(folder.rows("all"), folder, PromptEncoder(tiny_tokenizer()), context=2048)
+    return RowTokens(folder.rows("all"), folder, PromptEncoder(tiny_tokenizer()))
 
 
-def test_batch_holds_prompts_and_answers_as_prediction_sees_them(examples: Examples, dataset: Path) -> None:
-    rows = DatasetFolder(dataset).rows("all").to_pylist()
-    picked = [0, 1, 50, 143]
-    batch = collate(examples, [[row] for row in picked], pad=0)
-    for line, number in enumerate(picked):
-        row = rows[number]
-        prompt = examples.encoder.prompt(persona(row["demographic"]), row["stimuli"])
-        answer = examples.encoder.answer(row["response"])
-        read = batch.ids[line][batch.mask[line].bool()].tolist()
-        assert read == [*prompt, *answer[:-1]]
-        assert batch.targets[line][batch.weights[line] > 0].tolist() == list(answer)
-        assert batch.positions[line][batch.mask[line].bool()].tolist() == list(range(len(read)))
-        assert examples.lengths[number] == len(prompt) + len(answer)
+@pytest.mark.parametrize("template", ["upstream", "stimulus_first"])
+def test_examples_are_prompts_and_answers_as_prediction_sees_them(dataset: Path, template: str) -> None:
+    folder = DatasetFolder(dataset)
+    encoder = PromptEncoder(tiny_tokenizer(), template)
+    rows = folder.rows("all").to_pylist()
+    sft = Sft(RowTokens(folder.rows("all"), folder, encoder))
+    assert len(sft) == len(rows)
+    for number, row in enumerate(rows):
+        prompt = encoder.prompt(persona(row["demographic"]), row["stimuli"])
+        assert prompt == encoder._encode(encoder.frame.wrap(encoder.template.render(row["demographic"], row["stimuli"])))
+        answer = encoder.answer(row["response"])
+        example = sft.example(number)
+        assert list(example.prompt) == prompt
+        assert example.trie.edge_token.tolist() == list(answer) and example.trie.tokens.tolist() == list(answer[:-1])
+        assert (sft.trained[number], sft.lengths[number]) == (len(answer), len(prompt) + len(answer))
+        assert sft.where(number) == f"study {row['study_id']}, sample_id {row['sample_id']}"
 
 
-def test_loss_is_the_cross_entropy_of_the_answer_tokens(examples: Examples) -> None:
-    model = tiny_model(examples.encoder.tokenizer)
-    picked = [0, 7, 50, 99]
+def test_prompts_that_cannot_be_cut_in_two_are_tokenised_whole(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PromptEncoder, "_splits_after_blank_line", lambda self: False)
+    folder = DatasetFolder(dataset)
+    whole = RowTokens(folder.rows("all"), folder, PromptEncoder(tiny_tokenizer()))
+    monkeypatch.undo()
+    apart = RowTokens(folder.rows("all"), folder, PromptEncoder(tiny_tokenizer()))
+    assert (whole.prompt_lengths == apart.prompt_lengths).all()
+    assert all((whole.prompt(row) == apart.prompt(row)).all() for row in (0, 7, 100))
+
+
+def test_every_distinct_text_is_tokenised_once(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = DatasetFolder(dataset)
+    encoder = PromptEncoder(tiny_tokenizer())
+    seen: list[str] = []
+    original = PromptEncoder._encode_all
+    monkeypatch.setattr(PromptEncoder, "_encode_all", lambda self, texts: seen.extend(texts) or original(self, texts))
+    tokens = RowTokens(folder.rows("all"), folder, encoder)
+    monkeypatch.setattr(PromptEncoder, "_encode", None)
+    assert len(tokens.prompt(5)) == tokens.prompt_lengths[5]
+    assert len(seen) == len(set(seen)) == len(tokens.texts.personas) + len(tokens.texts.stimuli)
+
+
+def test_loss_is_the_cross_entropy_of_the_answer_tokens(tokens: RowTokens) -> None:
+    model = tiny_model(tokens.encoder.tokenizer)
+    sft, picked = Sft(tokens), np.array([0, 7, 50, 99])
     expected = 0.0
-    for row in picked:
-        prompt, answer = examples.prompt(row), examples.answer(row)
+    for row in picked.tolist():
+        prompt, answer = tokens.prompt(row).tolist(), tokens.answer(row)
         log = torch.log_softmax(model(torch.tensor([[*prompt, *answer]])).logits[0], dim=-1).detach()
         expected -= sum(float(log[len(prompt) + k - 1, token]) for k, token in enumerate(answer))
-    assert float(answer_loss(model, collate(examples, [[row] for row in picked], pad=0)).detach()) == pytest.approx(expected, rel=1e-5)
+    reader = Reader(model, "packs", 0)
+    batch = reader.batch([sft.example(row) for row in picked.tolist()])
+    with reader.open(), reader.edges(batch) as edges:
+        assert float(sft.loss(picked, edges, batch.starts, 0.0).detach()) == pytest.approx(expected, rel=1e-5)
 
 
-def test_shared_beginnings_change_neither_loss_nor_gradients(examples: Examples) -> None:
-    model = tiny_model(examples.encoder.tokenizer)
-    stimuli: dict[int, list[int]] = {}
-    for row, stimulus in enumerate(examples.texts.stimulus.tolist()):
-        stimuli.setdefault(stimulus, []).append(row)
-    first_template = Examples.__new__(Examples)
-    first_template.__dict__.update(examples.__dict__, encoder=PromptEncoder(examples.encoder.tokenizer, "stimulus_first"))
-    some = list(stimuli.values())
-    groups = [some[0][:3], some[1][:2], some[2][:1]]
-    gradients = []
-    for cut in (groups, [[row] for group in groups for row in group]):
-        model.zero_grad()
-        loss = answer_loss(model, collate(first_template, cut, pad=0))
-        loss.backward()
-        gradients.append((float(loss.detach()), torch.cat([p.grad.flatten() for p in model.parameters()])))
-    assert gradients[0][0] == pytest.approx(gradients[1][0], rel=1e-6)
-    assert float((gradients[0][1] - gradients[1][1]).abs().max()) < 1e-4
-    assert collate(first_template, groups, pad=0).ids.numel() < collate(first_template, [[r] for g in groups for r in g], pad=0).ids.numel()
-
-
-def test_smoothed_targets_are_what_everybody_with_the_same_stimulus_answered(examples: Examples) -> None:
+def test_smoothed_targets_are_what_everybody_with_the_same_stimulus_answered(tokens: RowTokens) -> None:
     row = 0
-    same = np.flatnonzero(examples.texts.stimulus == examples.texts.stimulus[row])
-    answers = [examples.answer(int(other)) for other in same]
-    shares = examples.targets(row, 0.75)
-    own = examples.answer(row)
-    assert len(shares) == len(own) == 2 and len({answer[0] for answer in answers}) > 1
+    same = np.flatnonzero(tokens.texts.stimulus == tokens.texts.stimulus[row])
+    answers = [tokens.answer(int(other)) for other in same]
+    sft, own = Sft(tokens, 0.75), tokens.answer(row)
+    assert len(own) == 2 and len({answer[0] for answer in answers}) > 1
+
+    def targets(index: int, done: float) -> dict[tuple[int, int], float]:
+        """The weight of every (step, token) in the loss."""
+        trie = sft.example(index).trie
+        edges = torch.zeros(len(trie.edge_node), requires_grad=True)
+        sft.loss(np.array([index]), edges, torch.tensor([0, len(edges)]), done).backward()
+        assert edges.grad is not None
+        found = zip(trie.edge_node.tolist(), trie.edge_token.tolist(), (-edges.grad).tolist(), strict=True)
+        return {(node, token): weight for node, token, weight in found}
+
+    shares = targets(row, 0.0)
     for token in {answer[0] for answer in answers}:
         expected = 0.75 * sum(answer[0] == token for answer in answers) / len(answers) + 0.25 * (token == own[0])
-        assert shares[0][token] == pytest.approx(expected)
-    assert shares[1] == {own[1]: pytest.approx(1.0)}
-    assert examples.targets(row, 0.0) == [{token: 1.0} for token in own]
+        assert shares[0, token] == pytest.approx(expected)
+    assert shares[1, own[1]] == pytest.approx(1.0)
+    assert {edge for edge, weight in targets(row, 1.0).items() if weight} == {(0, own[0]), (1, own[1])}  # at the end only its own
+    plain = Sft(tokens).example(row).trie
+    assert plain.edge_token.tolist() == list(own)
     # averaged over the people of a stimulus, smoothing changes nothing
-    plain, smooth = ([examples.targets(int(other), share)[0] for other in same] for share in (0.0, 1.0))
-    for token in smooth[0]:
-        assert sum(t.get(token, 0) for t in plain) == pytest.approx(sum(t.get(token, 0) for t in smooth))
+    first = [{token: weight for (node, token), weight in targets(int(other), 0.0).items() if node == 0} for other in same]
+    for token in first[0]:
+        assert sum(t[token] for t in first) == pytest.approx(sum(answer[0] == token for answer in answers), rel=1e-5)
 
 
 def test_order_is_seeded_and_holds_every_row_once() -> None:
     lengths = np.random.default_rng(0).integers(5, 50, 1001)
     head = np.random.default_rng(1).integers(0, 40, 1001)
-    first, again, other = (Order(lengths, 8, seed) for seed in (1, 1, 2))
-    grouped = Order(lengths, 8, 1, head=head, share=4)
+    first, again, other = (Order(head, lengths, 8, seed) for seed in (1, 1, 2))
+    grouped = Order(head, lengths, 8, 1, share=4)
 
     def rows(order: Order, epoch: int) -> list[int]:
-        return [int(row) for batch in order.epoch(epoch) for group in batch for row in group]
+        return np.concatenate([order.step(epoch * order.steps + at) for at in range(order.steps)]).tolist()
 
     for order in (first, grouped):
         assert sorted(rows(order, 0)) == sorted(rows(order, 1)) == list(range(1001))
         assert rows(order, 0) != rows(order, 1)
-        assert order.steps(1) == len(order.epoch(0)) and order.steps(3) == math.ceil(len(order.epoch(0)) / 3)
+        assert order.steps == 126 and [len(order.step(at)) for at in (0, 124, 125)] == [8, 8, 1]
+        assert (order.epoch(125), order.epoch(126)) == (0, 1)
+        assert order.step(3).tolist() == rows(order, 0)[24:32]  # whatever was asked for before
     assert rows(first, 1) == rows(again, 1) != rows(other, 1)
-    spread = np.mean([np.ptp(lengths[np.concatenate(batch)]) for batch in first.epoch(0)])
-    assert spread < 10 < np.ptp(lengths)
-    groups = [group for batch in grouped.epoch(0) for group in batch]
-    assert all(len(set(head[group])) == 1 and len(group) <= 4 for group in groups)
-    assert np.mean([len(group) for group in groups]) > 3.5
-    assert max(sum(map(len, batch)) for batch in grouped.epoch(0)) <= 8
+    runs = np.split(np.array(rows(grouped, 0)), np.flatnonzero(np.diff(head[rows(grouped, 0)])) + 1)
+    assert all(len(set(head[run])) == 1 for run in runs) and np.mean([len(run) for run in runs]) > 3.5
+    assert 3.2 < 1001 / len({tuple(run) for run in runs}) < 4.2
+    some = Order(head, lengths, 8, 1, share=4, among=np.arange(0, 1001, 2))
+    assert sorted(rows(some, 0)) == list(range(0, 1001, 2))
+
+
+def test_groups_are_of_nearly_equal_size_and_never_above_the_cap() -> None:
+    head = np.repeat(np.arange(50), 9)
+    order = Order(head, np.ones(450, np.int64), 450, 5, share=4)
+    rows = order.step(0)
+    distances = np.flatnonzero(np.diff(head[rows])) + 1
+    sizes = [len(run) for run in np.split(rows, distances)]
+    assert set(sizes) <= {3, 6, 9}  # nine rows are three groups of three, which may meet by chance
+    assert np.mean(np.array(sizes) == 3) > 0.9
+
+
+def test_a_step_has_the_same_rows_however_it_is_cut() -> None:
+    random = np.random.default_rng(2)
+    lengths, head = random.integers(5, 50, 64), np.repeat(np.arange(16), 4)
+    order = Order(head, lengths, 32, 1, share=4)
+    step = order.step(0)
+    for size in (4, 8, 32):
+        batches = order.cut(step, size)
+        assert sorted(np.concatenate(batches)) == sorted(step) and {len(batch) for batch in batches} == {size}
+        assert all(np.ptp(np.flatnonzero(head[batch] == one)) < 4 for batch in batches for one in set(head[batch]))
+    longest = [lengths[batch].max() for batch in order.cut(step, 4)]
+    assert longest == sorted(longest)
+
+
+def test_parts_have_their_shares_of_every_step(tokens: RowTokens) -> None:
+    parts = [Part(0.7, Sft(tokens)), Part(0.2, Sft(tokens)), Part(0.1, Sft(tokens))]
+    orders = Orders(parts, [np.arange(len(tokens.response))] * 2 + [np.arange(5)], 16, 0, share=1)
+    assert orders.steps == math.ceil(144 / 3)  # the second part has three rows of a step
+    for step in (0, 30):
+        assert [len(rows) for rows in orders.step(step)] == [11, 3, 2]
+    assert sorted(np.concatenate([orders.step(step)[2] for step in range(3)])) == [0, 1, 2, 3, 4]  # and then again from the start
+    found = list(orders.micro_batches(orders.step(0), 8))
+    assert [(part, len(rows)) for part, rows in found] == [(0, 8), (0, 3), (1, 3), (2, 2)]
 
 
 def test_learning_rate_rises_then_falls_to_zero() -> None:
@@ -196,46 +251,6 @@ def test_learning_rate_rises_then_falls_to_zero() -> None:
 
 
 # --- runs --------------------------------------------------------------------------------------------------------------------------------
-
-
-def test_accumulation_equals_one_large_batch(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The same eight rows per step, in the same order: only the cut into micro-batches differs. Answers differ in length.
-    monkeypatch.setattr(
-        Order,
-        "epoch",
-        lambda self, epoch: [[[r] for r in range(i, i + self.groups_per_batch)] for i in range(0, 16, self.groups_per_batch)],
-    )
-    rows = [{**row, "response": 10 + row["response"] if row["participant"] % 4 else row["response"], "scale_max": 20}
-            for row in DatasetFolder(dataset).rows("all").to_pylist()]  # fmt: skip
-    other = write_tiny_dataset(tmp_path / "d", rows)
-    small = run(other, tmp_path / "small", batch_size=1, accumulation=8)
-    large = run(other, tmp_path / "large", batch_size=8, accumulation=1)
-    assert largest_difference(small, large) < 2e-5
-
-
-def test_two_processes_equal_accumulation(dataset: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file
-
-    # 96 rows in batches of 9: the last step has one batch for two processes.
-    given = settings(dataset, tmp_path / "one", train_on=["unseen_studies"], batch_size=9, max_steps=7)
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(given))
-    train(read_config(tmp_path / "run.yaml", ["--accumulation", "2"]), say=lambda text: None)
-    command = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
-    launched = subprocess.run(
-        [sys.executable, *command, "-m", "socsci210.train", str(tmp_path / "run.yaml"), "--output", str(tmp_path / "two")],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert launched.returncode == 0, launched.stderr
-    assert launched.stdout.split() == [str(tmp_path / "two")]
-    single, double = (json.loads((tmp_path / name / "run_record.json").read_text()) for name in ("one", "two"))
-    assert (single["processes"], double["processes"]) == (1, 2)
-    assert single["rows_seen"] == double["rows_seen"] and single["epochs"] == double["epochs"] == 1
-    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
-    assert largest_difference(one, two) < 1e-5
 
 
 def test_resumed_run_equals_a_straight_one(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,8 +335,9 @@ def test_nano_tokenizer_reads_recurring_persona_lines_as_one_token(dataset: Path
 def test_row_without_a_trained_token(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = DatasetFolder(dataset)
     monkeypatch.setattr(PromptEncoder, "answer", lambda self, response: () if response == 0 else (1, 2))
+    sft = Sft(RowTokens(folder.rows("all"), folder, PromptEncoder(tiny_tokenizer())))
     with pytest.raises(TrainError, match=r"(?s)study \w+, sample_id \d+: \d+ rows: no token to train on.*Fix"):
-        Examples(folder.rows("all"), folder, PromptEncoder(tiny_tokenizer()), context=2048)
+        fitting(sft, 2048, "leave_out")
 
 
 def test_prompt_longer_than_the_context(dataset: Path, tmp_path: Path) -> None:
@@ -329,8 +345,38 @@ def test_prompt_longer_than_the_context(dataset: Path, tmp_path: Path) -> None:
         run(dataset, tmp_path / "m", nano=NANO | {"context": 64})
 
 
+def test_too_long_rows_are_left_out_or_shortened_at_the_front_of_the_stimulus(dataset: Path, tmp_path: Path) -> None:
+    rows = DatasetFolder(dataset).rows("all").to_pylist()
+    long = " ".join(f"word{number}" for number in range(40))
+    changed = [{**row, "stimuli": f"{long} {row['stimuli']}"} if row["condition_num"] == 1 else row for row in rows]
+    folder = DatasetFolder(write_tiny_dataset(tmp_path / "d", changed))
+    for template in ("upstream", "stimulus_first"):
+        encoder = PromptEncoder(tiny_tokenizer(), template)
+        plain = Sft(RowTokens(folder.rows("all"), folder, encoder))
+        is_long = np.array([row["condition_num"] == 1 for row in changed])
+        context = int(plain.lengths[~is_long].max()) + 8
+        with pytest.raises(TrainError, match=r"(?s)48 rows: longer than the model's context.*truncate_stimulus or leave_out"):
+            fitting(plain, context, "refuse")
+        kept = fitting(plain, context, "leave_out")
+        assert kept.left_out == 48 and not is_long[kept.examples].any() and len(kept.examples) == 96
+        room = context - 2
+        tokens = RowTokens(folder.rows("all"), folder, encoder, room=room)
+        sft = Sft(tokens)
+        assert tokens.shortened == 48 and fitting(sft, context, "truncate_stimulus").left_out == 0
+        for number, row in enumerate(changed):
+            text = encoder.tokenizer.decode(tokens.prompt(number).tolist())
+            assert persona(row["demographic"]) in text and text.endswith(encoder.frame.after)
+            assert rows[number]["stimuli"][-30:] in text and sft.example(number).trie.edge_token[-1] == encoder.end_of_turn
+            assert len(tokens.prompt(number)) == tokens.prompt_lengths[number] <= room
+            if is_long[number]:
+                assert room - 12 < len(tokens.prompt(number)) and "word0 " not in text  # as little as possible is cut
+        with pytest.raises(TrainError, match="without its stimulus"):
+            RowTokens(folder.rows("all"), folder, encoder, room=60)
+
+
 def test_loss_that_is_not_finite(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "answer_loss", lambda model, batch: answer_loss(model, batch) * float("nan"))
+    original = Sft.loss
+    monkeypatch.setattr(Sft, "loss", lambda *arguments: original(*arguments) * float("nan"))
     with pytest.raises(TrainError, match=r"loss nan .* at step 0"):
         run(dataset, tmp_path / "m")
     assert not (tmp_path / "m").exists()

@@ -2,8 +2,8 @@
 
 There are two ways to read a micro-batch, with the same result:
 
-- `packs`: one sequence in which everything that prompts share stands once and nothing is padded (socsci210/packs), for models whose attention
-  can be replaced;
+- `packs`: one sequence in which everything that prompts share stands once and nothing is padded (socsci210/packs), for models whose
+  attention can be replaced;
 - `padded`: one sequence for each path to a leaf of an example's tree, padded at the end, without masks: right for any causal model.
 
 Either way logits are made where an edge leaves a node and nowhere else.
@@ -11,7 +11,6 @@ Either way logits are made where an edge leaves a node and nowhere else.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
@@ -28,8 +27,8 @@ from socsci210.prompts import PromptEncoder
 from .objectives import Example
 
 Way = Literal["packs", "padded"]
-_AGREEMENT: Final = {torch.float32: 1e-3, torch.float64: 1e-3}  # of log-probabilities; half precision: below
-_COARSE: Final = 0.15
+_FINE: Final = 2e-3  # by which log-probabilities of the two ways may differ
+_COARSE: Final = 0.2  # the same in half precision
 
 
 @dataclass(frozen=True)
@@ -162,33 +161,39 @@ def _logits_at(model: Any, at: torch.Tensor) -> Iterator[bool]:
         handle.remove()
 
 
-def best_way(model: Any, encoder: PromptEncoder, pad: int) -> Way:
-    """`packs` if the model reads a pack as it reads plain sequences, else `padded`.
+def best_way(model: Any, encoder: PromptEncoder, pad: int, *, wrapped: Any = None, coarse: bool = False) -> tuple[Way, str]:
+    """`packs` if the model reads a pack as it reads plain sequences, else `padded`, and why.
 
     Checked on prompts that share beginnings, with answers of one and several tokens. Attention of other kinds (recurrent layers, ALiBi,
     attention sinks, dropout in attention) is found out this way.
+
+    Args:
+        model, pad: as of `Reader`.
+        encoder: makes ids.
+        wrapped: the model as it is called.
+        coarse: it computes in half precision.
     """
     text = encoder.frame.wrap("Is it? ")
     tails = ("1 or 2", "Only 3, or 4, or rather 5.", "Only 3, or 4, or 6.")
     prompts = [encoder.tokenizer.encode(text + tail, add_special_tokens=False) for tail in tails]
     answers = encoder.answers((-5, 1, 10, 100))
     examples = [Example(prompts[0], build_trie(answers)), *(Example(prompt, chain(answers[0])) for prompt in prompts[1:])]
-    training = model.training
+    called, training = model if wrapped is None else wrapped, model.training
     try:
-        model.eval()
-        plain, found = (_read(Reader(model, way, pad), examples) for way in ("padded", "packs"))
-        model.train()  # what only training does, such as dropout, must be known too
+        called.eval()
+        plain, found = (_read(Reader(model, way, pad), examples, called) for way in ("padded", "packs"))
+        called.train()  # what only training does, such as dropout, must be known too
         with torch.random.fork_rng():
-            _read(Reader(model, "packs", pad), examples)
+            _read(Reader(model, "packs", pad), examples, called)
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, NotImplementedError, LookupError) as error:
-        warnings.warn(f"prompts are padded, because attention over packs failed: {error}", stacklevel=2)
-        return "padded"
+        return "padded", f"{type(error).__name__}: {error}"
     finally:
-        model.train(training)
-    return "packs" if torch.allclose(found, plain, atol=_AGREEMENT.get(model.dtype, _COARSE), rtol=1e-3) else "padded"
+        called.train(training)
+    off = float((found - plain).abs().max())
+    return ("packs", "") if off <= (_COARSE if coarse else _FINE) else ("padded", f"log-probabilities differ by {off:.1g}")
 
 
 @torch.no_grad()
-def _read(reader: Reader, examples: Sequence[Example]) -> torch.Tensor:
-    with reader.open(), reader.edges(reader.batch(examples)) as edges:
+def _read(reader: Reader, examples: Sequence[Example], wrapped: Any) -> torch.Tensor:
+    with reader.open(), reader.edges(reader.batch(examples), wrapped) as edges:
         return edges.cpu()

@@ -1,7 +1,8 @@
 """The loop: steps, learning rate, stopping, checkpoints and exact resume.
 
-What is trained on is the business of `data`, what is minimised that of `objective`. The data order is a function of seed and epoch, so a
-checkpoint needs only the place in it. A kill costs the steps since the last checkpoint; the output folder appears whole, at the end.
+What is minimised is the business of `objectives`, which examples make a step that of `order`, how they are read that of `batches`. The
+order is a function of seed and epoch, so a checkpoint needs only the number of the step. A kill costs the steps since the last checkpoint;
+the output folder appears whole, at the end.
 """
 
 from __future__ import annotations
@@ -11,22 +12,25 @@ import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import PromptEncoder
 
+from .batches import Reader, best_way
 from .config import Resolved, TrainConfig, TrainError
-from .data import Examples, Index, Order, collate, context_of, on_scale, training_rows
+from .examples import RowTokens, fitting
 from .lock import alone
-from .objective import answer_loss
+from .objectives import Index, Part
+from .objectives.sft import Sft
+from .order import Orders
+from .rows import on_scale, training_rows
 from .run_record import identity, run_record
 
 RECORD: Final = "run_record.json"
@@ -39,11 +43,10 @@ class Progress:
 
     step: int = 0
     epoch: int = 0
-    place: int = 0  # steps done in this epoch
     seconds: float = 0.0
     rows: int = 0
     tokens: int = 0
-    losses: list[tuple[int, float]] = field(default_factory=list)  # (step, mean nats per trained token since the last entry)
+    losses: list[tuple[int, float]] = field(default_factory=list)  # (step, mean loss of the steps since the last entry)
 
 
 def learning_rate(peak: float, done: float, warmup: float) -> float:
@@ -82,19 +85,29 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     folder = DatasetFolder(config.dataset)
     rows, off_scale = on_scale(training_rows(folder, config.train_on, config.fraction, strict=config.strict), folder)
     model, tokenizer = _model(config, rows)
-    encoder = PromptEncoder(tokenizer, config.template)
-    examples = Examples(rows, folder, encoder, context=context_of(model))
-    speak(f"training on {len(examples)} rows of {', '.join(config.train_on)}; processes: {accelerator.num_processes}")
-    if off_scale:
-        speak(f"left out: {off_scale} rows whose answer is off its stated scale")
-    run = _Run(accelerator, model, examples, config, pad=_pad(tokenizer), say=speak)
+    encoder, context = PromptEncoder(tokenizer, config.template), context_of(model)
+    tokens = _tokens(config, rows, folder, encoder, context)
+    parts = [Part(1.0, Sft(tokens, config.cell_smoothing))]
+    fits = [fitting(part.objective, context, config.too_long) for part in parts]
+    speak(f"training on {len(rows)} rows of {', '.join(config.train_on)}; processes: {accelerator.num_processes}")
+    left_out = sum(fit.left_out for fit in fits)
+    for number, what in (
+        (off_scale, "left out: {} rows whose answer is off its stated scale"),
+        (left_out, f"left out: {{}} examples longer than the context of {context} tokens"),
+        (tokens.shortened, f"shortened at the front of the stimulus to fit into {context} tokens: {{}} rows"),
+    ):
+        if number:
+            speak(what.format(number))
+    run = _Run(accelerator, model, parts, [fit.examples for fit in fits], config, speak)
+    run.choose_way(encoder)
     noted = identity(config, folder.fingerprint, len(tokenizer), rows.num_rows, accelerator.num_processes)
     checkpoints = output.with_name(output.name + ".checkpoints")
     run.resume(checkpoints, noted)
     run.steps(checkpoints, noted)
     state = run.gathered()
     if accelerator.is_main_process:
-        record = run_record(resolved, folder, rows, off_scale, run.progress, accelerator)
+        facts = {"examples_too_long": left_out, "rows_shortened": tokens.shortened, "read_as": run.reader.way}
+        record = run_record(resolved, folder, rows, off_scale, run.progress, accelerator, facts)
         _save(output, accelerator.unwrap_model(run.model), tokenizer, record, state)
         shutil.rmtree(checkpoints, ignore_errors=True)
     accelerator.wait_for_everyone()
@@ -112,7 +125,21 @@ def _model(config: TrainConfig, rows: Any) -> tuple[Any, Any]:
     from socsci210.language_model import load_model
 
     model, tokenizer = load_model(str(config.model), device="cpu")  # accelerate moves it
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     return model.train(), tokenizer
+
+
+def _tokens(config: TrainConfig, rows: Any, folder: DatasetFolder, encoder: PromptEncoder, context: int) -> RowTokens:
+    room = None
+    if config.too_long == "truncate_stimulus":
+        room = context - max(len(encoder.answer(value)) for value in set(rows.column("response").to_pylist()))
+    return RowTokens(rows, folder, encoder, room=room)
+
+
+def context_of(model: Any) -> int:
+    """The longest input of a model, in tokens."""
+    return int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 2**31)
 
 
 def _pad(tokenizer: Any) -> int:
@@ -122,30 +149,35 @@ def _pad(tokenizer: Any) -> int:
 class _Run:
     """A model, its optimizer and its place in the data."""
 
-    def __init__(self, accelerator: Any, model: Any, examples: Examples, config: TrainConfig, *, pad: int, say: Say) -> None:
-        self.accelerator, self.examples, self.config, self.pad, self.say = accelerator, examples, config, pad, say
+    def __init__(self, accelerator: Any, model: Any, parts: Sequence[Part], among: Sequence[Index], config: TrainConfig, say: Say) -> None:
+        self.accelerator, self.parts, self.config, self.say = accelerator, parts, config, say
         decayed = [p for p in model.parameters() if p.ndim >= 2]
         plain = [p for p in model.parameters() if p.ndim < 2]
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.model, self.optimizer = accelerator.prepare(
             model, torch.optim.AdamW([g for g in groups if g["params"]], lr=config.learning_rate, betas=(0.9, 0.95))
         )
-        self.order = Order(examples.lengths, config.batch_size, config.seed, head=examples.head, share=config.share_prefix)
-        self.per_step = config.accumulation * accelerator.num_processes
+        per_step = config.batch_size * config.accumulation * accelerator.num_processes
+        self.orders = Orders(parts, among, per_step, config.seed, share=config.share_prefix)
+        self.epochs = [-1] * len(parts)  # that each part was told of
         self.progress = Progress()
         self.before = 0.0  # seconds trained before this process started
 
-    # --- the data of a step ---------------------------------------------------------------------------------------------------------
+    def choose_way(self, encoder: PromptEncoder) -> None:
+        """Packs, if this model reads them as it reads plain sequences.
 
-    def _micro_batches(self) -> Iterator[list[list[Index]]]:
-        """Micro-batches step by step, from where the run stands, over as many epochs as it takes."""
-        while self.config.max_epochs is None or self.progress.epoch < self.config.max_epochs:
-            batches = self.order.epoch(self.progress.epoch)
-            starts = range(0, len(batches), self.per_step)
-            for place in range(self.progress.place, len(starts)):
-                self.progress.place = place + 1
-                yield batches[starts[place] : starts[place] + self.per_step]
-            self.progress.epoch, self.progress.place = self.progress.epoch + 1, 0
+        Raises:
+            TrainError: it does not, and the settings ask for packs.
+        """
+        inner, asked = self.accelerator.unwrap_model(self.model), self.config.read_as
+        pad = _pad(encoder.tokenizer)
+        coarse = self.config.precision != "no" or inner.dtype != torch.float32
+        way, why = (asked, "") if asked == "padded" else best_way(inner, encoder, pad, wrapped=self.model, coarse=coarse)
+        if way == "padded" and asked == "packs":
+            raise TrainError("the model does not read packs as it reads plain sequences", where=why, fix="set read_as to auto or padded")
+        if why:
+            self.say(f"every prompt is read in full and padded, which is slower: the model does not read packs ({why})")
+        self.reader = Reader(inner, way, pad)
 
     def _share_done(self) -> float:
         config, progress = self.config, self.progress
@@ -153,7 +185,7 @@ class _Run:
         if config.max_minutes:
             shares.append(self._agreed(progress.seconds) / (60 * config.max_minutes))
         if config.max_epochs:
-            shares.append(progress.step / (config.max_epochs * self.order.steps(self.per_step)))
+            shares.append(progress.step / (config.max_epochs * self.orders.steps))
         return max(shares)
 
     def _agreed(self, seconds: float) -> float:
@@ -170,15 +202,11 @@ class _Run:
         """Train to the end of the run."""
         started, progress, config = time.monotonic(), self.progress, self.config
         self.before = progress.seconds
-        pending: list[tuple[float, int]] = []
+        pending: list[float] = []
         self.model.train()
-        for batches in self._micro_batches():
-            done = self._share_done()
-            if done >= 1:
-                break
-            pending.append(
-                self._step(batches, learning_rate(config.learning_rate, done, config.warmup), config.cell_smoothing * (1 - done))
-            )
+        while (done := self._share_done()) < 1:
+            progress.epoch = progress.step // self.orders.steps
+            pending.append(self._step(learning_rate(config.learning_rate, done, config.warmup), done))
             progress.step += 1
             progress.seconds = self.before + time.monotonic() - started
             if progress.step % config.log_every == 0:
@@ -188,43 +216,63 @@ class _Run:
                 self._checkpoint(checkpoints, noted)
         self._log(pending)
 
-    def _step(self, batches: list[list[Index]], rate: float, smoothing: float) -> tuple[float, int]:
-        """One update. Returns the summed loss and the number of trained tokens of the whole step."""
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        rows = np.concatenate([group for batch in batches for group in batch])
-        total = int(self.examples.trained[rows].sum())
+    def _step(self, rate: float, done: float) -> float:
+        """One update. Returns the loss of the whole step: for each part the mean over what it counts, weighted."""
+        world, rank, progress = self.accelerator.num_processes, self.accelerator.process_index, self.progress
+        chosen = self._chosen()
+        totals = [int(part.objective.trained[examples].sum()) for part, examples in zip(self.parts, chosen, strict=True)]
+        scales = [part.weight / total for part, total in zip(self.parts, totals, strict=True)]
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
+        batches = list(self.orders.micro_batches(chosen, self.config.batch_size))
         mine = [batches[i] if i < len(batches) else None for i in range(rank, -(-len(batches) // world) * world, world)]
-        summed = torch.zeros((), device=self.accelerator.device)
-        for number, groups in enumerate(mine):
-            with self._synchronised(last=number == len(mine) - 1):
-                # A process without rows in a short last step still takes part in the exchange of gradients, with a loss of zero.
-                batch = collate(self.examples, batches[0] if groups is None else groups, self.pad, smoothing).to(self.accelerator.device)
-                loss = answer_loss(self.model, batch) * (0.0 if groups is None else 1.0)
-                self.accelerator.backward(loss * world / total)  # gradients are averaged over processes
-                summed += loss.detach()
-        loss_sum = float(self.accelerator.reduce(summed, reduction="sum").item())
+        summed = torch.zeros(len(self.parts), device=self.accelerator.device)
+        with self.reader.open():
+            for number, batch in enumerate(mine):
+                # A process without examples in a short last step still takes part in the exchange of gradients, with a loss of zero.
+                part, examples = batches[0] if batch is None else batch
+                factor = 0.0 if batch is None else 1.0
+                with self._synchronised(last=number == len(mine) - 1):
+                    summed[part] += factor * self._backward(part, examples, done, factor * scales[part] * world)
+        sums = self.accelerator.reduce(summed, reduction="sum").tolist()
+        loss = sum(scale * part for scale, part in zip(scales, sums, strict=True))
         norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm))
-        if not (math.isfinite(loss_sum) and math.isfinite(norm)):
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainError(
-                f"loss {loss_sum / total} and gradient norm {norm} at step {self.progress.step}",
+                f"loss {loss} and gradient norm {norm} at step {progress.step}",
                 expected="finite numbers",
                 fix="lower learning_rate, or raise warmup; nothing was saved of this step",
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.progress.rows += len(rows)
-        self.progress.tokens += total
-        return loss_sum, total
+        progress.rows += sum(map(len, chosen))
+        progress.tokens += sum(totals)
+        return loss
+
+    def _chosen(self) -> list[Index]:
+        """The examples of each part in this step. Parts are told of a new epoch before they are asked for its first example."""
+        for number, (part, order) in enumerate(zip(self.parts, self.orders.orders, strict=True)):
+            if (epoch := order.epoch(self.progress.step)) != self.epochs[number]:
+                part.objective.begin(epoch)
+                self.epochs[number] = epoch
+        return self.orders.step(self.progress.step)
+
+    def _backward(self, part: int, examples: Index, done: float, scale: float) -> torch.Tensor:
+        """Adds the gradients of a micro-batch and returns its summed loss."""
+        objective = self.parts[part].objective
+        batch = self.reader.batch([objective.example(index) for index in examples.tolist()])
+        with self.reader.edges(batch, self.model) as edges:
+            loss = objective.loss(examples, edges, batch.starts, done)
+            self.accelerator.backward(loss * scale)  # gradients are averaged over processes
+        return loss.detach()
 
     def _synchronised(self, *, last: bool) -> Any:
         return nullcontext() if last else self.accelerator.no_sync(self.model)
 
-    def _log(self, pending: list[tuple[float, int]]) -> None:
+    def _log(self, pending: list[float]) -> None:
         if not pending:
             return
-        mean = sum(loss for loss, _ in pending) / sum(tokens for _, tokens in pending)
+        mean = sum(pending) / len(pending)
         pending.clear()
         progress = self.progress
         progress.losses.append((progress.step, mean))

@@ -13,7 +13,7 @@ from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import template_hash
 
 from .config import Resolved, TrainConfig
-from .data import assert_no_held_out
+from .rows import assert_no_held_out
 
 PACKAGES: Final = ("socsci210", "torch", "transformers", "accelerate", "tokenizers", "datasets", "pyarrow", "numpy")
 # Settings that may differ between a run and its continuation: they change nothing that is learned.
@@ -34,9 +34,12 @@ def identity(config: TrainConfig, fingerprint: str, vocabulary: int, rows: int, 
 
 
 def run_record(
-    resolved: Resolved, folder: DatasetFolder, rows: pa.Table, off_scale: int, progress: Any, accelerator: Any
+    resolved: Resolved, folder: DatasetFolder, rows: pa.Table, off_scale: int, progress: Any, accelerator: Any, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    """Settings with their sources, data, versions, and what happened. `off_scale`: rows left out for their answer."""
+    """Settings with their sources, data, versions, and what happened.
+
+    `off_scale`: rows left out for their answer; `facts`: noted as they are.
+    """
     config = resolved.config
     return {
         "format": 1,
@@ -48,6 +51,7 @@ def run_record(
         "held_out_checked": assert_no_held_out(rows, folder.table("assignments"), config.train_on),
         "rows_trained": rows.num_rows,
         "rows_off_scale": off_scale,
+        **facts,
         "studies_trained": sorted(pc.unique(rows.column("study_id").cast(pa.string())).to_pylist()),
         "template": config.template,
         "template_hash": template_hash(config.template),

@@ -17,6 +17,7 @@ SplitConfig = Literal["all", "unseen_studies", "unseen_conditions", "unseen_outc
 Fraction = Literal[1, 5, 10, 25, 50, 100]
 Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio", "comet_ml", "aim", "clearml", "dvclive", "swanlab"]
 DPO_LEARNING_RATE: Final = 1e-6
+GLOBAL_BATCH: Final = 256
 OBJECTIVES: Final = ("sft", "reasoning", "distribution", "dpo")
 REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -157,8 +158,11 @@ class TrainConfig(Strict):
     any of them it is one epoch, as in the paper.
     With `max_steps: 0` the model is saved as it starts: the baseline of a model of random weights."""
     max_epochs: int | None = Field(None, ge=1)
+    global_batch: int | None = Field(None, ge=1)
+    """Rows of a step, over all processes and forward passes: the same steps on any number of processes. Default: batch_size x accumulation
+    x processes; and 256, as in the paper, for a `model` whose settings give neither batch_size nor accumulation."""
     batch_size: int = Field(32, ge=1)
-    """Rows per process and forward pass; rows per step = batch_size x accumulation x processes."""
+    """Rows of one process and forward pass."""
     share_prefix: int = Field(1, ge=1)
     """So many rows whose prompts begin alike (with one stimulus or one persona, whichever the template puts first) come one after the other
     and read it together. It is also the cap: grouping puts no more rows of one beginning into a step. 1: plainly shuffled."""
@@ -221,12 +225,14 @@ class TrainConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _paper(cls, values: Any) -> Any:
-        """Defaults of the paper that hang on other settings: one epoch where no length is given, and the learning rate of dpo."""
+        """Defaults of the paper that hang on other settings: one epoch, 256 rows a step, and the learning rate of dpo."""
         if not isinstance(values, dict):
             return values
         added: dict[str, Any] = {}
         if all(values.get(name) is None for name in ("max_steps", "max_minutes", "max_epochs")):
             added["max_epochs"] = 1
+        if values.get("model") is not None and not {"global_batch", "batch_size", "accumulation"} & set(values):
+            added["global_batch"] = GLOBAL_BATCH
         if values.get("objective") == "dpo" and "learning_rate" not in values:
             added["learning_rate"] = DPO_LEARNING_RATE
         return {**values, **added}
@@ -235,6 +241,8 @@ class TrainConfig(Strict):
     def _check(self) -> TrainConfig:
         if (self.model is None) == (self.nano is None):
             raise ValueError("give either model or nano")
+        if self.global_batch is not None and self.accumulation > 1:
+            raise ValueError("give either global_batch or accumulation")
         if self.batch_size % self.share_prefix:
             raise ValueError(f"batch_size {self.batch_size} is not a multiple of share_prefix {self.share_prefix}")
         if self.fraction is not None and "unseen_participants" not in self.train_on:

@@ -152,8 +152,8 @@ AttentionInterface.register(NAME, _forward)
 def reads_packs(model: Any, *, keep: bool) -> Iterator[PackAttention]:
     """The model attends to packs inside this context; `with attention.reading(pack)` says which one.
 
-    Behind the last keys and values only the tokens whose logits are needed matter: the last layer skips all others. A model without parts of
-    the usual names, or with parts that give more than their states, does the whole work.
+    Behind the last keys and values only the tokens whose logits are needed matter: the last layer skips all others. A model without parts
+    of the usual names, or with parts that give more than their states, does the whole work.
 
     Args:
         model: the transformers model itself, not a wrapper of it.

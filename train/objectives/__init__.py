@@ -40,11 +40,14 @@ class Objective(Protocol):
         name: as in the settings.
         head: (examples,) what the prompt begins with, as an integer: examples of one head share a beginning.
         lengths: (examples,) tokens from the start of the prompt to the end of the longest path: what must fit into the context.
+        counts: what the user is told of it, and the run record notes: rows left out by reason, for instance.
         trained: (examples,) what an example adds to the denominator of a step: trained tokens, or 1 for a pair or a distribution.
     """
 
     @property
     def name(self) -> str: ...
+    @property
+    def counts(self) -> dict[str, int]: ...
     @property
     def head(self) -> Index: ...
     @property

@@ -11,15 +11,15 @@ answer so far:
     loss = - sum_k sum_t ((1 - s) [t = t_k] + s n_k(t) / sum n_k) log p(t | prompt, t_1 .. t_(k-1)),
 
 where n_k(t) is how many of these rows' answers begin with t_1 .. t_(k-1) and go on with t. s falls to zero over the run. Both losses have
-the same expectation over the people of a cell; the second has less noise, which is what a small model needs in its first minute. It makes no
-use of any row that is not trained on.
+the same expectation over the people of a cell; the second has less noise, which is what a small model needs in its first minute. It makes
+no use of any row that is not trained on.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ class Sft:
     """
 
     name = "sft"
+    counts: ClassVar[dict[str, int]] = {}
 
     def __init__(self, tokens: RowTokens, smoothing: float = 0.0) -> None:
         self.tokens, self.smoothing = tokens, smoothing
