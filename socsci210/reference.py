@@ -15,9 +15,6 @@ BOOTSTRAP_DRAWS: Final = 1000
 PERMUTATIONS: Final = 2000
 MIN_STUDIES: Final = 10  # fewer give no interval
 AT_ONCE: Final = 100  # permutations: bounds the memory
-POWERS: Final = (0.5, 1.0, 1.5)  # of the differences, for an interval by test inversion
-HALVINGS: Final = 20
-FARTHEST: Final = 4.0  # times the sum seen
 
 
 def resamples(n: int, draws: int, seed: int) -> Ints:
@@ -33,7 +30,8 @@ def estimate(values: Floats, *, draws: int = BOOTSTRAP_DRAWS, seed: int = 0) -> 
     """
     point = float(values.mean())
     if len(values) < MIN_STUDIES:
-        return Estimate(point=point, interval=None, values=tuple(values.tolist()))
+        why = f"under {MIN_STUDIES} studies: their values are given instead"
+        return Estimate(point=point, interval=None, values=tuple(values.tolist()), refused=why)
     means = values[resamples(len(values), draws, seed)].mean(axis=1)
     return Estimate(point=point, interval=percentiles(means), values=None, resampled="studies")
 
@@ -113,34 +111,27 @@ def percentiles(values: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def inverted_interval(seen: Floats, error: Floats) -> tuple[float, float]:
-    """95 % interval of sum |d|, where the differences d are seen with an error, by test inversion.
+def people_interval(point: float, seen: Floats, error: Floats) -> tuple[float, float]:
+    """95 % interval of the expected score of a study at its own number of people, by a bootstrap over people with its bias taken out.
 
-    Folding makes a sum of absolute values too large, most of all near zero, where intervals by resampling alone miss the truth. So worlds
-    are tried in which the true differences are those seen, made smaller or larger together: what would then be observed is sum |d + error|,
-    and a world is kept unless the sum seen lies beyond its 2.5 or 97.5 percentile. How unequal the true differences are is not known
-    (errors make the ones seen more unequal or less); each is raised to the powers of `POWERS`, and the interval holds all kept worlds.
+    A score is a sum of absolute differences, each seen with an error. Resampled people add an error to differences that hold one already,
+    so their scores are too large (and spread too far) where errors are as large as differences. The bias is the mean of the resampled
+    scores less the one seen, and is subtracted. For the spread, the square of each difference is made smaller by its variance times
+    the share of all squared differences that errors explain: all of it for a perfect model, next to nothing for a poor one.
+
+    By simulation (`test_intervals.py`) 93 to 97 % of such intervals hold the truth for models that are some way off, from cells of
+    10 people on. Models at the noise floor are covered by 95 to 99 %: a score has a lower bound there, so chance can put it too high only.
+    A lone cell of ten yes/no answers has eleven possible scores, and no interval made of them is near 95 % for every truth.
 
     Args:
-        seen: differences, shape (places,).
-        error: resampled errors of the differences, shape (draws, places).
+        point: the score.
+        seen: differences of cumulative shares, in the score's unit, shape (places,).
+        error: what resampled people change in them, shape (draws, places).
     """
-    total = float(np.abs(seen).sum())
-
-    def end(shape: Floats, percentile: float) -> float:
-        """The true sum at which a percentile of the sums observed reaches the sum seen."""
-        whole = float(np.abs(shape).sum())
-        if whole <= 0 or _reached(0.0, shape, error, percentile) >= total:
-            return 0.0
-        near, far = 0.0, FARTHEST * total / whole
-        for _ in range(HALVINGS):
-            middle = (near + far) / 2
-            near, far = (near, middle) if _reached(middle, shape, error, percentile) >= total else (middle, far)
-        return whole * (near + far) / 2
-
-    shapes = [np.sign(seen) * np.abs(seen) ** power for power in POWERS]
-    return min(end(shape, 97.5) for shape in shapes), max(end(shape, 2.5) for shape in shapes)
-
-
-def _reached(factor: float, shape: Floats, error: Floats, percentile: float) -> float:
-    return float(np.percentile(np.abs(factor * shape + error).sum(axis=1), percentile))
+    variance = error.var(axis=0)
+    squares = seen**2
+    explained = min(1.0, float(variance.sum() / max(squares.sum(), 1e-300)))
+    world = np.sign(seen) * np.sqrt(np.maximum(squares - explained * variance, 0.0))
+    again = np.abs(world + error).sum(axis=1)
+    low, high = percentiles(again - again.mean() + point)
+    return max(low, 0.0), high

@@ -11,7 +11,6 @@ import pytest
 from socsci210.contamination import released
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.errors import DatasetError
-from socsci210.reference import inverted_interval
 from socsci210.results import Results, score_table, summary
 from socsci210.score import score
 from socsci210.splits import official_studies
@@ -235,29 +234,24 @@ def test_a_single_study_has_an_interval_over_people_and_several_have_values(tmp_
     assert stated.W.resampled == "people"
 
 
-def population(cells: int, rng: np.random.Generator, shift: float) -> tuple[Any, Any]:
-    """(people's, model's) cumulative shares over seven answers in each cell, without the last, which is 1."""
-    place, levels = rng.normal(4, 0.7, (cells, 1)), np.arange(1, 8)
-    both = [np.exp(-((levels - place - step) ** 2) / 5.5) for step in (0, shift * rng.normal(0, 1, (cells, 1)))]
-    return tuple(np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)[:, :-1] for p in both)  # type: ignore[return-value]
+def test_published_and_weighted_scores_of_a_single_study_have_intervals_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    rows = [row("a", c, int(a), weight=1.0 + (i % 2)) for c in (1, 2) for i, a in enumerate(rng.integers(1, 4, 60))]
+    dataset = write_dataset(tmp_path / "dataset", rows)
+    given = [
+        one | {"probabilities": [0.8, 0.1, 0.1] if one["sample_id"] % 3 else [0.1, 0.1, 0.8]} for one in given_to_all(dataset, [0] * 3)
+    ]
+    run = score([write_predictions(tmp_path / "p.parquet", dataset, given)], dataset).runs[0]
+    assert run.stated is not None and run.published is not None and run.weighted is not None
+    for W in (run.stated.W, run.published.W, run.weighted.W):
+        assert W.interval is not None and W.resampled == "people" and W.refused is None
+        assert W.interval[0] < W.point < W.interval[1]
+    assert run.weighted.W.interval != run.stated.W.interval != run.published.W.interval
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("cells", "n"), [(4, 150), (12, 100), (24, 300)])
-@pytest.mark.parametrize("shift", [0.0, 0.3, 1.0, 2.0])
-def test_the_interval_of_a_single_study_covers_the_truth(cells: int, n: int, shift: float) -> None:
-    """About 95 % of intervals over people hold the true W, near the noise floor and far from it; a little less in between, in few cells."""
-    rng = np.random.default_rng([cells, n, round(10 * shift)])
-    hits, turns = 0, 400
-    for _ in range(turns):
-        human, model = population(cells, rng, shift)
-        truth = np.abs(human - model).mean(axis=0).sum() / 6
-        answers = (rng.random((cells, n, 1)) > human[:, None, :]).sum(axis=2)
-        below = (answers[:, :, None] <= np.arange(6)).astype(float)
-        seen = (model - below.mean(axis=1)) / (6 * cells)
-        drawn = rng.multinomial(n, np.full(n, 1 / n), (300, cells)) / n
-        error = (model - np.einsum("bcn,cnk->bck", drawn, below)) / (6 * cells) - seen
-        low, high = inverted_interval(seen.ravel(), error.reshape(300, -1))
-        hits += low - 1e-12 <= truth <= high
-    print(f"{cells} cells of {n}, shift {shift}: {100 * hits / turns:.1f} %")
-    assert 0.9 <= hits / turns <= 0.995
+def test_cells_of_one_person_give_no_interval_and_say_why(tmp_path: Path) -> None:
+    alone = write_dataset(tmp_path / "alone", [row("a", c, 1 + c % 3) for c in range(6)])
+    stated = score([write_predictions(tmp_path / "p.parquet", alone, given_to_all(alone, [0.8, 0.1, 0.1]))], alone).runs[0].stated
+    assert stated is not None and stated.W.interval is None
+    assert stated.W.values == (stated.W.point,)
+    assert stated.W.refused is not None and stated.W.refused.startswith("cells of one person make 100% of W")

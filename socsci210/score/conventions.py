@@ -11,20 +11,18 @@ from ..metrics.socsci210.cells import Cells, Floats, Ints, Ruler
 from ..reference import estimate, gap_closed
 from ..results import Estimate, Score, StudyScore, WeightedScore
 from .measured import Measured
+from .people_drawn import Compared, compared, single_study
 from .scored import Mask, Scored, stated_ruler
 
 CONTROL_NAMES: Final = ("train_lookup", "pooled_oracle")
 
 
-def convention_score(
-    found: Measured, *, draws: int, seed: int, alone: Estimate | None = None, accuracy: Floats | None = None
-) -> Score | None:
+def convention_score(found: Measured, *, draws: int, seed: int, accuracy: Floats | None = None) -> Score | None:
     """All figures of one convention; None where it scores no cell.
 
     Args:
         found: the distances.
-        draws, seed: of the bootstrap over studies.
-        alone: W with its interval over people, where only one study is scored.
+        draws, seed: of the bootstrap over studies, or over the people of a single one.
         accuracy: individual accuracy of each study; nan where it has none.
     """
     scored, stated = found.scored, found.convention == "stated"
@@ -37,7 +35,7 @@ def convention_score(
     return Score(
         convention=found.convention,
         decoding=_decoding(scored, found.decoded),
-        W=alone or estimate(per["W"], draws=draws, seed=seed),
+        W=_over_people(found, len(there), draws, seed) or estimate(per["W"], draws=draws, seed=seed),
         chance=float(per["chance"].mean()),
         chance_draws=float(per["chance_draws"].mean()),
         noise_floor=float(per[kind].mean()),
@@ -78,16 +76,23 @@ def weighted_score(scored: Scored, *, draws: int, seed: int) -> WeightedScore | 
         return None
     study = {name: maths.mean_by(cells.cell_study, values, len(scored.split.studies)) for name, values in by_cell.items()}
     there = np.isfinite(study["W"])
+    alone = None
+    if there.sum() == 1:
+        alone = single_study(Compared(scored, ruler, figures["W"], cells.cell, used, scored.answers()), draws=draws, seed=seed)
     of_row = cells.cell[cells.code]
     total, squares = (np.bincount(of_row, weights=w, minlength=cells.n_cells) for w in (used, used**2))
     return WeightedScore(
-        W=estimate(study["W"][there], draws=draws, seed=seed),
+        W=alone or estimate(study["W"][there], draws=draws, seed=seed),
         chance=float(study["chance"][there].mean()),
         n_studies=int(there.sum()),
         n_cells=int(counted.sum()),
         n_rows=int((has & counted[of_row]).sum()),
         effective_n=float((total[counted] ** 2 / squares[counted]).sum()),
     )
+
+
+def _over_people(found: Measured, n_studies: int, draws: int, seed: int) -> Estimate | None:
+    return single_study(compared(found), draws=draws, seed=seed) if n_studies == 1 else None
 
 
 def _decoding(scored: Scored, decode: bool) -> str:

@@ -56,17 +56,22 @@ class Scored:
         """What the predictions say of the same rows, added up in each sub-cell."""
         return self.expected(weight=self.on_scale.astype(np.float64))
 
+    def answers(self, *, decode: bool = False) -> Answers:
+        """The predicted answers of every predicted row; `decode` reads the distributions at temperature 0.6 and top_p 0.9."""
+        answers = self.predictions.answers
+        if not decode:
+            return answers
+        return answers._replace(probability=np.concatenate([maths.decoded(some).probability for _, some in blocks(answers)]))
+
     def expected(self, *, weight: Floats | None = None, decode: bool = False) -> Mass:
         """The predicted answers, added up in each sub-cell.
 
         Args:
             weight: of each row of the split, default 1.
-            decode: read the distributions at temperature 0.6 and top_p 0.9.
+            decode: as in `answers`.
         """
-        answers = self.predictions.answers
-        if decode:
-            answers = answers._replace(probability=np.concatenate([maths.decoded(some).probability for _, some in blocks(answers)]))
-        return maths.predicted(self.cells, self.cells.code[self.predicted], answers, None if weight is None else weight[self.predicted])
+        of_row = None if weight is None else weight[self.predicted]
+        return maths.predicted(self.cells, self.cells.code[self.predicted], self.answers(decode=decode), of_row)
 
     def predicted_rows(self) -> tuple[Ints, Scale]:
         """The predicted rows that have a place on their stated scale, as indices into `predicted`, and their scale."""

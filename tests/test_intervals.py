@@ -1,0 +1,121 @@
+"""Intervals hold the truth as often as they say: single studies, means over studies, and comparisons, by simulation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from socsci210.metrics.socsci210 import cells as maths
+from socsci210.metrics.socsci210.cells import Answers
+from socsci210.reference import estimate
+from socsci210.score.people_drawn import Compared, single_study
+from socsci210.score.predictions import Predictions
+from socsci210.score.scored import Scored
+from socsci210.score.split import Scale, Split
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class World:
+    """A study whose truth is known: people of two kinds, answering every cell or one cell each, and a model some way off.
+
+    `shift` is how far off, in standard deviations of what people's mean answers differ by between cells; 0: the model is the truth.
+    """
+
+    cells: int
+    n: int
+    levels: int
+    shift: float
+    together: bool = True
+    published: bool = False
+    weighted: bool = False
+
+    def truth(self) -> tuple[Floats, Floats]:
+        """(people's, model's) probabilities, shape (cells, kinds, levels)."""
+        rng = np.random.default_rng(3)
+        place = rng.normal(0.5, 0.12, (self.cells, 1, 1)) + np.array([-0.1, 0.1])[:, None]
+        off = self.shift * 0.12 * rng.normal(0, 1, (self.cells, 1, 1))
+        levels = np.linspace(0, 1, self.levels)
+        both = [np.exp(-((levels - place - by) ** 2) / (2 * 0.28**2)) for by in (0, off)]
+        return tuple(p / p.sum(axis=2, keepdims=True) for p in both)  # type: ignore[return-value]
+
+    def study(self, rng: np.random.Generator) -> Compared:
+        """New people, and what the model predicts for them. A person's answers to several cells go together."""
+        human, model = self.truth()
+        people = self.n if self.together else self.n * self.cells
+        person = np.tile(np.arange(self.n), self.cells) if self.together else np.arange(people)
+        cell = np.repeat(np.arange(self.cells), self.n)
+        kind = rng.integers(0, 2, people)
+        own, new = rng.normal(size=people), rng.normal(size=len(person))
+        at = norm.cdf(np.sqrt(0.6) * own[person] + np.sqrt(0.4) * new)
+        response = (at[:, None] > np.cumsum(human[cell, kind[person]], axis=1)[:, :-1]).sum(axis=1).astype(float)
+        weight = np.where(kind == 1, 3.0, 1.0)[person] if self.weighted else np.ones(len(person))
+        probability = model[cell, kind[person]].ravel()
+        start = np.arange(0, len(probability) + 1, self.levels)
+        answers = Answers(start, np.tile(np.arange(self.levels, dtype=float), len(person)), probability)
+        return compared(cell, person, response, answers, weight, self)
+
+
+def compared(cell: Any, person: Any, response: Floats, answers: Answers, weight: Floats, world: World) -> Compared:
+    zeros, n = np.zeros(len(cell), np.int64), len(cell)
+    scale = Scale(np.zeros(n), np.full(n, world.levels - 1.0), np.ones(n))
+    split = Split(pa.table({"participant": person}), ("one",), zeros, cell, zeros, response, scale)
+    cells = maths.cells_of(zeros, cell, zeros, scale.low, scale.high, scale.step)
+    nothing = np.full(cells.n_sub, np.nan)
+    given = Predictions(None, np.arange(n), answers, "distributions", None, zeros[:0])  # type: ignore[arg-type]
+    scored = Scored(split, cells, np.arange(n), given, nothing, nothing, {}, is_control=False)
+    ruler = maths.published_ruler(cells, response) if world.published else maths.stated_ruler(cells, nothing, nothing)
+    W = maths.distance(ruler, scored.expected(weight=weight), maths.people(cells, response, weight))
+    return Compared(scored, ruler, W, cells.cell, weight, answers)
+
+
+def coverage(world: World, turns: int) -> float:
+    """Share of intervals that hold the score which such a study gets on average."""
+    rng = np.random.default_rng([world.cells, world.n, world.levels, round(10 * world.shift)])
+    truth = np.mean([world.study(rng).by_study[0] for _ in range(2500)])
+    hits = 0
+    for turn in range(turns):
+        found = single_study(world.study(rng), draws=400, seed=turn)
+        assert found is not None and found.interval is not None
+        hits += found.interval[0] <= truth <= found.interval[1]
+    return hits / turns
+
+
+TURNS = 600
+ERROR = 2 * np.sqrt(0.95 * 0.05 / TURNS)  # two standard errors of the simulation
+OFF = [
+    World(cells=4, n=30, levels=7, shift=0.5), World(cells=4, n=100, levels=7, shift=1), World(cells=4, n=300, levels=7, shift=1),
+    World(cells=12, n=10, levels=7, shift=1), World(cells=12, n=10, levels=2, shift=1, together=False),
+    World(cells=12, n=30, levels=7, shift=2, together=False), World(cells=12, n=300, levels=2, shift=0.5),
+    World(cells=12, n=30, levels=101, shift=1), World(cells=24, n=30, levels=7, shift=1, together=False),
+    World(cells=24, n=300, levels=7, shift=0.5), World(cells=1, n=100, levels=7, shift=2), World(cells=1, n=300, levels=101, shift=1),
+    World(cells=12, n=100, levels=7, shift=1, published=True), World(cells=12, n=100, levels=7, shift=1, weighted=True),
+]  # fmt: skip
+AT_THE_FLOOR = [
+    World(cells=4, n=30, levels=7, shift=0), World(cells=12, n=10, levels=7, shift=0, together=False),
+    World(cells=12, n=300, levels=2, shift=0), World(cells=1, n=100, levels=7, shift=0),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", OFF, ids=str)
+def test_the_interval_of_a_single_study_covers_the_expected_score(world: World) -> None:
+    found = coverage(world, TURNS)
+    print(f"{100 * found:.1f} %")
+    assert 0.93 - ERROR <= found <= 0.97 + ERROR
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", AT_THE_FLOOR, ids=str)
+def test_at_the_noise_floor_the_interval_errs_to_the_wide_side(world: World) -> None:
+    """No sample of people scores far below the floor, so the upper end hardly ever misses: 97.5 % where the lower end is exact."""
+    found = coverage(world, TURNS)
+    print(f"{100 * found:.1f} %")
+    assert 0.94 <= found <= 0.995
