@@ -32,13 +32,15 @@ class Estimate(_Part):
     """A mean over studies.
 
     `interval` is the 95 % bootstrap interval over studies (`resampled` is studies); from 2 to 9 studies there is none and `values` holds
-    the values instead; a single study has an interval over its people (`resampled` is people).
+    the values instead; W of a single study has an interval over its people (`resampled` is people), which covers what other people in the
+    same number would give on average. `refused` says why there is no interval.
     """
 
     point: Figure
     interval: Many[float] | None
     values: Many[float] | None
     resampled: Literal["studies", "people"] | None = None
+    refused: str | None = None
 
 
 class GapClosed(_Part):

@@ -25,7 +25,7 @@ from .files import PredictionFiles, group_files
 from .groups import cell_table, groups
 from .measured import measured
 from .people import SHUFFLES, condition_sensitivity, parity
-from .people_drawn import sampling_error, single_study
+from .people_drawn import compared, sampling_error
 from .predictions import Predictions, read_predictions
 from .rows import calibrated, entropy_ratio, individual, row_figures, study_accuracy
 from .scored import Scored
@@ -120,9 +120,7 @@ def _run(
         held_out=_held_out(about.training, folder.fingerprint, about.config, about.split),
         coverage=_coverage(found, split),
         answer_mass=_answer_mass(scored),
-        stated=convention_score(
-            stated, draws=BOOTSTRAP_DRAWS, seed=seed, alone=single_study(stated, draws=BOOTSTRAP_DRAWS, seed=seed), accuracy=accuracy
-        ),
+        stated=convention_score(stated, draws=BOOTSTRAP_DRAWS, seed=seed, accuracy=accuracy),
         published=convention_score(published, draws=BOOTSTRAP_DRAWS, seed=seed),
         weighted=weighted_score(scored, draws=BOOTSTRAP_DRAWS, seed=seed),
         sensitivity=condition_sensitivity(scored, permutations=PERMUTATIONS, draws=BOOTSTRAP_DRAWS, seed=seed),
@@ -134,7 +132,7 @@ def _run(
         effects=treatment_effects(scored, arms, folder, draws=BOOTSTRAP_DRAWS, seed=seed),
         contamination=overlap,
         cells=cell_table(stated),
-        sampling_error=sampling_error(stated, seed=seed) if about.per_cell is not None else None,
+        sampling_error=sampling_error(compared(stated), seed=seed) if about.per_cell is not None else None,
     )
 
 
