@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -85,14 +86,13 @@ def test_two_processes_write_the_file_of_one(dataset: Path, model: str, tmp_path
     assert not list(tmp_path.glob("*.parts")) and not list(tmp_path.glob("*.openai*"))
 
 
-def test_processes_that_do_not_see_each_other_are_refused(model: str, dataset: Path, tmp_path: Path) -> None:
-    """As `accelerate launch --cpu` leaves them: each would write the whole file."""
-    command = ["predict", "--engine", "uniform", "--dataset", str(dataset), "--config", "unseen_studies", "--out", str(tmp_path / "p")]
-    started = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "-1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run(
-        [sys.executable, "-m", "socsci210", *command], env=os.environ | started, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 1 and "2 processes were started, and accelerate sees 1" in done.stderr, done.stderr[-2000:]
+def test_processes_that_do_not_see_each_other_are_refused(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them would write the whole file."""
+    alone = SimpleNamespace(num_processes=1, process_index=0, device="cpu", wait_for_everyone=lambda: None)
+    monkeypatch.setattr("accelerate.Accelerator", lambda **_: alone)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(DatasetError, match="2 processes were started, and accelerate sees 1"):
+        predict(engine="uniform", dataset=dataset, config="unseen_studies", out=tmp_path / "p")
     assert not list(tmp_path.iterdir())
 
 

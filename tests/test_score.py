@@ -357,6 +357,21 @@ def test_what_is_not_a_distribution_over_the_scale_is_refused(by_hand: Path, tmp
     assert f"{message}: a sample_id 5" in refused(by_hand, tmp_path, given)
 
 
+def test_points_among_distributions_are_refused(by_hand: Path, tmp_path: Path) -> None:
+    """A file holds one kind of predictions; so do all shards of a run."""
+    given = [one | {"prediction": None} for one in predict_all(by_hand, expected)]
+    for one in given[1:3]:
+        one |= {"support": None, "probabilities": None, "prediction": 2}
+    assert "2 of 8 predictions have no distribution: a sample_id 4, a sample_id 5" in refused(by_hand, tmp_path, given)
+    whole = predict_all(by_hand, expected)
+    points = [{"study_id": one["study_id"], "sample_id": one["sample_id"], "prediction": 2.0} for one in whole[4:]]
+    shards = [
+        write_predictions(tmp_path / f"{name}.parquet", by_hand, some, rows_expected=8) for name, some in (("p", whole[:4]), ("q", points))
+    ]
+    with pytest.raises(DatasetError, match="shards with different columns"):
+        score(shards, by_hand)
+
+
 def test_a_scale_with_steps_has_a_support_with_steps(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "dataset", [row("a", c, answer, low=0, high=4) for c in (0, 1) for answer in (0, 2, 4)], step=2)
     good = [one | {"support": [0, 2, 4], "probabilities": [0.5, 0.5, 0.0]} for one in predict_all(dataset, lambda _: [0.2] * 5)]
