@@ -20,17 +20,24 @@ def load_model(model: str, device: str | None = None) -> tuple[Any, Any]:
         DatasetError: there is no such model.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer = load_tokenizer(model)
         loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32 if device == "cpu" else "auto")
     except (OSError, ValueError, ImportError) as error:
         raise DatasetError(
             f"no causal language model loads ({error})", where=model, expected="a model folder or a Hub id", fix=_advice(model)
         ) from error
     return loaded.to(device).eval(), tokenizer
+
+
+def load_tokenizer(model: str) -> Any:
+    """The tokenizer of a model folder or Hub id; errors are those of transformers."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(model)
 
 
 def _advice(model: str) -> str:

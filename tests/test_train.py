@@ -17,16 +17,18 @@ from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import PromptEncoder, persona, template_hash
 from socsci210.row_texts import distinct_texts
 from socsci210.train import loop as loop_module
+from socsci210.train import run as run_module
 from socsci210.train.batches import Reader
 from socsci210.train.config import TrainError, read_config, resolve
 from socsci210.train.examples import RowTokens, fitting
-from socsci210.train.loop import learning_rate, train
+from socsci210.train.loop import train
 from socsci210.train.nano import train_tokenizer
 from socsci210.train.objectives import Part
 from socsci210.train.objectives.sft import Sft
 from socsci210.train.order import Order, Orders
 from socsci210.train.per_split import train_per_split
 from socsci210.train.rows import assert_no_held_out, training_rows
+from socsci210.train.run import learning_rate
 from tests.tiny import tiny_model, tiny_tokenizer
 from tests.tiny_dataset import write_tiny_dataset
 
@@ -259,7 +261,7 @@ def test_resumed_run_equals_a_straight_one(dataset: Path, tmp_path: Path, monkey
     class Killed(Exception):
         pass
 
-    original = loop_module._Run._step
+    original = run_module.Run._step
     calls = {"n": 0}
 
     def killed_at_sixth(self: Any, *arguments: Any) -> Any:
@@ -268,7 +270,7 @@ def test_resumed_run_equals_a_straight_one(dataset: Path, tmp_path: Path, monkey
             raise Killed
         return original(self, *arguments)
 
-    monkeypatch.setattr(loop_module._Run, "_step", killed_at_sixth)
+    monkeypatch.setattr(run_module.Run, "_step", killed_at_sixth)
     with pytest.raises(Killed):
         run(dataset, tmp_path / "cut", max_steps=7, checkpoint_every=2)
     assert not (tmp_path / "cut").exists()
@@ -383,7 +385,7 @@ def test_loss_that_is_not_finite(dataset: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_checkpoint_of_another_run(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "_save", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(loop_module, "save", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run(dataset, tmp_path / "m", checkpoint_every=2)
     with pytest.raises(TrainError, match=r"checkpoint of another run: other learning_rate, seed"):

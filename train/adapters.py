@@ -13,7 +13,7 @@ from .config import TrainError
 from .settings import LoraConfig
 
 
-def add_adapters(model: Any, lora: LoraConfig, *, gradient_checkpointing: bool = False) -> Any:
+def add_adapters(model: Any, lora: LoraConfig) -> Any:
     """The model with adapters, whose matrices are the only parameters that are trained.
 
     Raises:
@@ -24,9 +24,7 @@ def add_adapters(model: Any, lora: LoraConfig, *, gradient_checkpointing: bool =
 
     targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
     if lora.bits == 4:
-        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=gradient_checkpointing)
-    elif gradient_checkpointing:
-        model.enable_input_require_grads()  # or nothing that is computed again would lead to the adapters
+        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     config = peft.LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM")
     try:
         model.add_adapter(config)

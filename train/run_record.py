@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 import pyarrow as pa
@@ -12,25 +13,22 @@ import pyarrow.compute as pc
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.prompts import template_hash
 
-from .config import Resolved, TrainConfig
+from .config import Resolved
 from .rows import assert_no_held_out
 
-PACKAGES: Final = ("socsci210", "torch", "transformers", "accelerate", "tokenizers", "datasets", "pyarrow", "numpy")
-# Settings that may differ between a run and its continuation: they change nothing that is learned.
-FREE: Final = ("output", "dataset", "log_every", "checkpoint_every")
-
-
-def identity(config: TrainConfig, fingerprint: str, vocabulary: int, rows: int, processes: int) -> dict[str, Any]:
-    """What must be equal for a checkpoint to be continued."""
-    settings = {key: value for key, value in config.model_dump(mode="json").items() if key not in FREE}
-    return {
-        **settings,
-        "dataset_fingerprint": fingerprint,
-        "template_hash": template_hash(config.template),
-        "vocabulary": vocabulary,
-        "rows": rows,
-        "processes": processes,
-    }
+PACKAGES: Final = (
+    "socsci210",
+    "torch",
+    "transformers",
+    "accelerate",
+    "peft",
+    "tokenizers",
+    "datasets",
+    "pyarrow",
+    "numpy",
+    "bitsandbytes",
+    "deepspeed",
+)
 
 
 def run_record(
@@ -64,7 +62,40 @@ def run_record(
         "losses": progress.losses,
         "processes": accelerator.num_processes,
         "device": str(accelerator.device),
-        "distributed": str(accelerator.distributed_type),
+        "distributed": accelerator.distributed_type.value,
+        "hardware": hardware(accelerator),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: found for name in PACKAGES if (found := _version(name)) is not None},
     }
+
+
+def validation_record(run: Any) -> dict[str, Any] | None:
+    """What was seen of the validation rows, and which step's weights are saved because of it."""
+    if run.validation is None:
+        return None
+    return {
+        "config": run.validation.name,
+        "rows": len(run.validation),
+        "best_step": run.best,
+        "stopped_early": run.stopped_early,
+        "evaluations": [one._asdict() for one in run.progress.evaluations],
+    }
+
+
+def hardware(accelerator: Any) -> dict[str, Any]:
+    """The machine of the main process."""
+    import torch
+
+    found: dict[str, Any] = {"name": platform.processor() or platform.machine(), "cpus": os.cpu_count(), "threads": torch.get_num_threads()}
+    if accelerator.device.type == "cuda":
+        properties = torch.cuda.get_device_properties(accelerator.device)
+        found |= {"name": properties.name, "gpus": torch.cuda.device_count(), "gpu_bytes": properties.total_memory}
+        found["peak_gpu_bytes"] = torch.cuda.max_memory_allocated(accelerator.device)
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from .config import TrainError
+from .adapters import merge_adapters, merge_into_base
+from .config import TrainConfig, TrainError
 from .model_card import model_card
 from .progress import LOG, log_of
 
@@ -39,6 +40,26 @@ def save(output: Path, model: Any, tokenizer: Any, record: dict[str, Any], state
     check_tokenizer(temporary, tokenizer)
     temporary.replace(output)
     log.unlink(missing_ok=True)
+
+
+def finished(config: TrainConfig, model: Any, output: Path, state: dict[str, Any] | None) -> Any:
+    """The model as it is saved: with its adapters merged into its weights, where the settings say so.
+
+    Args:
+        config: the settings.
+        model: as it was trained.
+        output: the model folder; beside it there is room.
+        state: the weights in whole, where the model holds only a shard of them.
+    """
+    if config.lora is None or not config.lora.merge:
+        return model
+    if config.lora.bits == 16 and state is None:
+        return merge_adapters(model)
+    folder = output.with_name(output.name + ".adapter")  # four-bit or sharded weights take no sum: it is made on the stored ones
+    model.save_pretrained(folder, state_dict=state)
+    merged = merge_into_base(str(config.model), folder)
+    shutil.rmtree(folder)
+    return merged
 
 
 def check_tokenizer(folder: Path, tokenizer: Any) -> None:

@@ -7,7 +7,6 @@ none of the chosen rows is one, nor one that is trained on, is checked by their 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -94,14 +93,13 @@ class Validation:
     def __len__(self) -> int:
         return int(self.rows.num_rows)
 
-    def evaluate(self, model: Any, step: int) -> tuple[Evaluation, float]:
-        """Predict and score the rows; also the seconds it took. Every process must call it.
+    def evaluate(self, model: Any, step: int) -> Evaluation:
+        """Predict and score the rows. Every process must call it.
 
         Args:
             model: as `accelerator.prepare` gave it.
             step: noted in the result.
         """
-        started = time.monotonic()
         was_training = model.training
         model.eval()
         try:
@@ -113,7 +111,7 @@ class Validation:
         starts = np.concatenate([[0], np.cumsum([len(some) for some in values])]).astype(np.int64)
         answers = Answers(starts, np.concatenate(values).astype(np.float64), np.concatenate([some[0] for some in probabilities]))
         found = quick_score(self.split, self.place, answers, np.concatenate(masses))
-        return Evaluation(step, found.W, found.chance, found.answer_mass), time.monotonic() - started
+        return Evaluation(step, found.W, found.chance, found.answer_mass)
 
     def _logs(self, model: Any) -> list[npt.NDArray[np.float64]]:
         """Log-probabilities of the answers of every row; processes that hold the whole model share the rows."""

@@ -1,0 +1,60 @@
+"""The model that a run starts from: named or made, with adapters or without, and its tokenizer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .adapters import add_adapters, load_four_bit
+from .settings import TrainConfig
+
+
+def starting_model(config: TrainConfig, rows: Any, accelerator: Any) -> tuple[Any, Any]:
+    """(model, tokenizer), ready to be trained.
+
+    Args:
+        config: the settings.
+        rows: training rows, of whose texts the tokenizer of a nano model is made.
+        accelerator: whose device a four-bit model is put on; others are moved by accelerate.
+
+    Raises:
+        DatasetError: there is no such model.
+        TrainError: adapters cannot be put on it.
+    """
+    model, tokenizer = _loaded(config, rows, accelerator)
+    if config.lora is not None:
+        model = add_adapters(model, config.lora)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return model.train(), tokenizer
+
+
+def _loaded(config: TrainConfig, rows: Any, accelerator: Any) -> tuple[Any, Any]:
+    if config.nano is not None:
+        from socsci210.row_texts import distinct_texts
+
+        from .nano import make_model, train_tokenizer
+
+        tokenizer = train_tokenizer(*distinct_texts(rows), config.nano)
+        return make_model(tokenizer, config.nano, config.seed), tokenizer
+    from socsci210.language_model import load_model, load_tokenizer
+
+    if config.lora is not None and config.lora.bits == 4:
+        return load_four_bit(str(config.model), str(accelerator.device)), load_tokenizer(str(config.model))
+    return load_model(str(config.model), device="cpu")
+
+
+def revision_of(config: TrainConfig, model: Any) -> str | None:
+    """Which weights a run starts from: a commit of the Hub, or a hash of the files of a folder; None for random ones."""
+    from socsci210.predict.transformer import revision
+
+    return None if config.model is None else revision(config.model, model)
+
+
+def context_of(model: Any) -> int:
+    """The longest input of a model, in tokens."""
+    return int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 2**31)
+
+
+def pad_of(tokenizer: Any) -> int:
+    """Id of the token that fills up sequences."""
+    return int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id)
