@@ -24,8 +24,8 @@ from socsci210.experiment.config import ExperimentConfig, Serve
 from socsci210.experiment.steps import Steps
 from socsci210.experiment.table import Scored, reasons_not_to_compare, tables
 from socsci210.predict import predict
-from socsci210.results import Run
-from socsci210.schema import PARTICIPANTS
+from socsci210.results import Contamination, Run
+from socsci210.schema import TABLES
 from socsci210.score import score
 from socsci210.train.config import TrainConfig, TrainError, resolve
 from socsci210.train.loop import train
@@ -134,17 +134,26 @@ def test_fraction_without_unseen_participants() -> None:
         resolve(values)
 
 
-def test_rows_of_a_fraction(simulated_dataset: Path) -> None:
+def test_rows_of_a_fraction(tmp_path: Path) -> None:
     from socsci210.dataset_folder import DatasetFolder
     from socsci210.train.rows import training_rows
 
-    folder = DatasetFolder(simulated_dataset)
-    people = folder.table("assignments").to_pandas().query("config == 'unseen_participants' and train_fraction <= 10")
-    rows = training_rows(folder, ["unseen_participants"], 10).select(["study_id", "sample_id", "participant"]).to_pandas()
-    assert set(zip(rows.study_id, rows.participant, strict=True)) == set(zip(people.study_id, people.unit, strict=True))
-    everything = training_rows(folder, ["unseen_participants"])
-    assert 0.08 < len(rows) / everything.num_rows < 0.13
-    assert training_rows(folder, ["unseen_participants"], 100).num_rows == everything.num_rows
+    path = write_tiny_dataset(tmp_path / "d")
+    told = DatasetFolder(path).table("assignments").to_pylist()
+    shares = {0: 1, 2: 5, 4: 10, 6: 25, 8: 50}  # the others come in at 100
+    for row in told:
+        if row["config"] == "unseen_participants" and row["split"] == "train":
+            row["train_fraction"] = shares.get(row["unit"], 100)
+    write_parquet(pa.Table.from_pylist(told, TABLES["assignments"]), path / table_file("assignments"))
+    manifest = json.loads((path / MANIFEST).read_text())
+    (path / MANIFEST).write_text(json.dumps(manifest | {"fingerprint": fingerprint(path)}))
+
+    folder = DatasetFolder(path)
+    people = {
+        share: set(training_rows(folder, ["unseen_participants"], share).column("participant").to_pylist()) for share in (1, 10, 50, 100)
+    }
+    assert people == {1: {0}, 10: {0, 2, 4}, 50: {0, 2, 4, 6, 8}, 100: set(range(0, 24, 2))}
+    assert training_rows(folder, ["unseen_participants"]).num_rows == training_rows(folder, ["unseen_participants"], 100).num_rows == 48
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------------------------
@@ -168,13 +177,7 @@ def test_a_step_is_done_once_for_the_same_inputs(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_tiny_dataset(tmp_path_factory.mktemp("experiment") / "dataset")
-    people = {(row["study_id"], row["participant"]): row["demographic"] for row in tiny_rows()}
-    rows = [{"study_id": study, "participant": person, "demographic": fields} for (study, person), fields in sorted(people.items())]
-    write_parquet(pa.Table.from_pylist(rows, PARTICIPANTS), folder / table_file("participants"))
-    manifest = json.loads((folder / MANIFEST).read_text())
-    (folder / MANIFEST).write_text(json.dumps(manifest | {"fingerprint": fingerprint(folder)}))
-    return folder
+    return write_tiny_dataset(tmp_path_factory.mktemp("experiment") / "dataset")
 
 
 @pytest.fixture
@@ -237,8 +240,14 @@ def test_a_run_goes_on_where_it_was_cut_off(dataset: Path, tmp_path: Path, in_pr
 def test_other_settings_replace_nothing(dataset: Path, tmp_path: Path, in_process: list[str]) -> None:
     out = tmp_path / "out"
     first = run_experiment("unseen-studies", tiny_file(tmp_path, dataset), out=out, say=lambda line: None)
-    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.parent.name not in ("out", "steps")}
-    second = run_experiment("unseen-studies", tiny_file(tmp_path, dataset, per_cell=3), out=out, say=lambda line: None)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.parent.name not in ("out", "steps", "logs")}
+    said: list[str] = []
+    second = run_experiment("unseen-studies", tiny_file(tmp_path, dataset, per_cell=3), out=out, say=said.append)
+    assert said[0].startswith("Other settings than in the last run here (per_cell 2 -> 3): what hangs on them is made anew")
+    run_experiment("unseen-outcomes", tiny_file(tmp_path, dataset, setting="unseen_outcomes"), out=out, say=said.append)
+    assert len(in_process) == 4 and {path.name for path in out.glob("unseen-*.md")} == {"unseen-studies.md", "unseen-outcomes.md"}
+    assert set(json.loads((out / "experiment.json").read_text())) == {"unseen-studies", "unseen-outcomes"}
+    del in_process[2:]
     assert len(in_process) == 2 and first.models == second.models and set(first.results).isdisjoint(second.results)
     assert all(path.read_bytes() == content for path, content in before.items())
 
@@ -297,7 +306,7 @@ def test_ours_stand_in_the_rows_of_the_paper_s_model(scored: Run) -> None:
         Scored("untrained", "base", 0, None, None, with_w(scored, 0.20, 0.17)),
         Scored("trained", "trained", 0, None, 90, with_w(scored, 0.15, 0.12)),
     ]
-    paper, stated = tables(config_of(name="qwen2.5-14b"), runs)
+    paper, stated, people, studies = tables(config_of(name="qwen2.5-14b"), runs)
     assert paper.convention == "published" and stated.convention == "stated"
     rows = {row["system"]: row for row in paper.rows}
     trained = rows["Qwen2.5-14B, fine-tuned (Socrates)"]
@@ -306,15 +315,20 @@ def test_ours_stand_in_the_rows_of_the_paper_s_model(scored: Run) -> None:
     assert trained["vs_base"] == pytest.approx(0.25)
     assert (rows["Qwen2.5-14B"]["paper_W"], rows["Qwen2.5-14B"]["W"]) == (0.205, 0.20)
     assert "W" not in rows["LLaMA3-8B"] and "W" not in rows["Empirical best"]
-    assert scored.published is not None and scored.stated is not None
+    assert scored.published is not None and scored.stated is not None and scored.individual is not None
     assert (rows["Uniform answers"]["paper_W"], rows["Uniform answers"]["W"]) == (0.203, scored.published.chance)
     assert rows["noise floor"]["W"] == scored.published.noise_floor and "paper_W" not in rows["noise floor"]
-    assert [row["W"] for row in stated.rows] == [0.17, 0.12] and not any("paper" in key for row in stated.rows for key in row)
-    assert stated.rows[0]["chance"] == scored.stated.chance
+    assert [row["W"] for row in stated.rows][:3] == [0.17, 0.12, scored.stated.chance]
+    assert not any("paper" in key for row in stated.rows for key in row)
+    assert [row["system"] for row in people.rows] == ["Qwen2.5-14B-Instruct, untrained", "Qwen2.5-14B-Instruct, trained"]
+    assert people.rows[0]["parse_rate"] == 1 and people.rows[0]["entropy_ratio"] == scored.individual.entropy_ratio
+    assert [(row["study"], row["noise_floor"]) for row in studies.rows] == [
+        (part.study_id, part.noise_floor) for part in scored.stated.per_study
+    ]
     shown = paper.markdown().splitlines()
     assert shown[2].count("|") == shown[4].count("|") == len(paper.columns) + 1
-    assert next(row for row in paper.printed if row["system"] == trained["system"])["interval"] == "0.140 to 0.160"
-    assert "| Qwen2.5-14B, fine-tuned (Socrates) | 0.151 | 0.263 | 0.150 | 0.140 to 0.160 | 0.250 |" in paper.markdown()
+    assert next(row for row in paper.printed if row["system"] == trained["system"])["interval"] == "0.140–0.160"
+    assert "| Qwen2.5-14B, fine-tuned (Socrates) | 0.151 | 0.263 | 0.150 | 0.140–0.160 | 0.250 | 1.000 |" in paper.markdown()
 
 
 def test_a_model_that_is_not_the_paper_s_has_rows_of_its_own(scored: Run) -> None:
@@ -325,6 +339,27 @@ def test_a_model_that_is_not_the_paper_s_has_rows_of_its_own(scored: Run) -> Non
     conditions = {row["system"]: row for row in tables(config_of("unseen-conditions"), runs)[0].rows}
     assert conditions["Base model (not named)"]["W"] == 0.2 and "small model, untrained" not in conditions
     assert conditions["Fine-tuned on the other conditions"]["paper_vs_base"] == 0.71
+
+
+def test_models_that_saw_the_rows_are_marked(scored: Run) -> None:
+    seen = Contamination(
+        source="run record", overlap_rows=20, overlap_studies=1, share=0.5, allowed=True, note="trained on the train side of all"
+    )
+    runs = [
+        Scored("untrained", "base", 0, None, None, with_w(scored, 0.20, 0.17).model_copy(update={"contamination": seen})),
+        Scored("trained", "trained", 0, None, 90, with_w(scored, 0.15, 0.12)),
+    ]
+    config = config_of("unseen-studies", "qwen2.5-14b", "--allow_overlap", "true")
+    paper, stated, people, studies = tables(config, runs)
+    rows = {row["system"]: row for row in paper.rows}
+    assert "W" not in rows["Qwen2.5-14B"]  # it is not what the paper had
+    told = "20 of the scored rows (50.0%) were in its training: trained on the train side of all"
+    assert rows["Qwen2.5-14B-Instruct, untrained"]["note"] == told
+    for table in (paper, stated, people):
+        assert [note for note in table.notes if note] == [told]
+        assert f"† {told}" in table.markdown()
+    assert "| 0.170† | 0.160–0.180† |" in stated.markdown() and studies.notes == [told] * len(studies.rows)
+    assert len(reasons_not_to_compare(config, release=True, n_simulated=0, sampling_error=None, overlap=True)) == 1
 
 
 def test_several_seeds_are_averaged_and_have_no_interval(scored: Run) -> None:
@@ -338,8 +373,8 @@ def test_curve_over_fractions(scored: Run) -> None:
     runs = [Scored("untrained", "base", 0, None, None, with_w(scored, 0.30, 0.31))]
     runs += [Scored(f"{n}pct", "trained", 0, n, 10 * n, with_w(scored, 0.2, 0.2 - n / 1000)) for n in (1, 10, 100)]
     config = config_of("unseen-participants", "simulated", "--fractions", "[1, 10, 100]")
-    paper, stated, curve, primary = tables(config, runs)
-    assert [row["W"] for row in stated.rows] == [0.31, pytest.approx(0.1)]  # the largest fraction stands for the trained model
+    paper, stated, _, _, curve, primary = tables(config, runs)
+    assert [row["W"] for row in stated.rows][:2] == [0.31, pytest.approx(0.1)]  # the largest fraction stands for the trained model
     assert [(row["fraction"], row["rows_trained"], row["W"]) for row in primary.rows] == [
         (0, None, 0.31), (1, 10, pytest.approx(0.199)), (10, 100, pytest.approx(0.19)), (100, 1000, pytest.approx(0.1)),
     ]  # fmt: skip
@@ -372,57 +407,75 @@ def test_what_does_not_compare_is_said() -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExperimentResult, list[str]]:
-    """A run on a few simulated studies that is killed while models are trained, and then run again."""
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExperimentResult, list[str], list[str]]:
+    """A run of the command on a few simulated studies, killed while a model is trained, and run again: result, its lines, arguments."""
     out = tmp_path_factory.mktemp("experiment") / "out"
     studies = f"[{', '.join(STUDIES)}]"
-    arguments = ["--simulated.studies", studies, "--simulated.people", "200", "--per_cell", "2", *SMALL]
-    code = (
-        "import sys; from pathlib import Path; from socsci210.experiment import run_experiment\n"
-        "run_experiment('unseen-participants', None, sys.argv[2:], Path(sys.argv[1]), lambda line: print(line, flush=True))"
-    )
-    arguments += ["--fractions", "[100]"]
-    first = subprocess.Popen([sys.executable, "-c", code, str(out), *arguments], stdout=subprocess.PIPE, text=True)
-    assert first.stdout is not None
-    for line in first.stdout:
+    arguments = ["--simulated.studies", studies, "--simulated.people", "200", "--per_cell", "2", *SMALL, "--fractions", "[100]"]
+    command = [sys.executable, "-m", "socsci210", "experiment", "unseen-participants", "--out", str(out), *arguments]
+    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert first.stderr is not None
+    for line in first.stderr:
         if line.startswith("Training trained"):
             break
     deadline = time.monotonic() + 60
-    while not list(out.glob("logs/*/train.log")) and time.monotonic() < deadline:
+    while not list(out.glob("logs/trained*/train.log")) and time.monotonic() < deadline:
         time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    first.stdout.close()
+    first.stderr.close()
     said: list[str] = []
-    return run_experiment("unseen-participants", None, arguments, out, said.append), said
+    return run_experiment("unseen-participants", None, arguments, out, said.append), said, arguments
 
 
-def test_killed_run_goes_on(finished: tuple[ExperimentResult, list[str]]) -> None:
-    result, said = finished
+def test_killed_run_goes_on(finished: tuple[ExperimentResult, list[str], list[str]]) -> None:
+    result, said, _ = finished
     assert any(line.startswith("Done already: Making the dataset") for line in said)
+    assert not any(line.startswith("Other settings") for line in said)
     assert not list(result.out.glob("models/*/*.lock")) and not list(result.out.glob("models/*/*.tmp"))
     assert sorted(path.name for path in result.out.glob("models/*/*")) == ["trained-100pct", "untrained"]
 
 
-def test_the_folder_holds_everything(finished: tuple[ExperimentResult, list[str]]) -> None:
-    result, _ = finished
-    told = json.loads((result.out / "unseen-studies.json").read_text(encoding="utf-8"))
-    assert [table["convention"] for table in told["tables"]] == ["published", "stated", "published", "stated"]
-    assert told["tables"][3]["rows"][1]["fraction"] == 100 and told["tables"][3]["rows"][1]["rows_trained"] > 100
-    for path, row in zip(result.results, told["tables"][1]["rows"], strict=True):
+def test_the_command_prints_the_tables(finished: tuple[ExperimentResult, list[str], list[str]]) -> None:
+    from typer.testing import CliRunner
+
+    from socsci210.cli.app import app
+
+    result, _, arguments = finished
+    command = ["experiment", "unseen-participants", "--out", str(result.out), *arguments]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.output
+    assert "Unseen participants, convention `published`: the paper (Figure 4) and ours; over 4 studies" in shown.output
+    assert "By share of the training people, convention `stated`" in shown.output
+    assert "individual accuracy of the base model: 0.71 (convention not established" in shown.output
+    assert shown.stdout.strip().endswith("unseen-participants.html")
+    planned = CliRunner().invoke(app, [*command, "--dry-run"])
+    assert planned.exit_code == 0 and "Training trained-100pct" in planned.output
+    assert planned.output.count(" yes ") == 5  # all is done
+    assert "socsci210 predict --model " in planned.output
+
+
+def test_the_folder_holds_everything(finished: tuple[ExperimentResult, list[str], list[str]]) -> None:
+    result = finished[0]
+    told = json.loads((result.out / "unseen-participants.json").read_text(encoding="utf-8"))
+    assert [table["convention"] for table in told["tables"]] == ["published", *["stated"] * 3, "published", "stated"]
+    assert told["tables"][5]["rows"][1]["fraction"] == 100 and told["tables"][5]["rows"][1]["rows_trained"] > 100
+    assert len(told["tables"][3]["rows"]) == 4  # study by study, as there is no interval
+    for path, row in zip(result.results, told["tables"][1]["rows"], strict=False):
         run = json.loads(path.read_text(encoding="utf-8"))["runs"][0]
         assert run["config"] == "unseen_participants" and run["per_cell"] == 2
         assert row["W"] == run["stated"]["W"]["point"]
     assert "4 of its studies are simulated" in result.caveats[0]
-    page = (result.out / "table.md").read_text(encoding="utf-8")
+    page = (result.out / "unseen-participants.md").read_text(encoding="utf-8")
     assert "**not of the same thing**" in page and "convention `stated`" in page
     assert result.report.is_file() and "trained-100pct" in result.report.read_text(encoding="utf-8")
     settings = json.loads((result.out / "experiment.json").read_text(encoding="utf-8"))
-    assert settings["settings"]["per_cell"] == 2 and settings["sources"]["per_cell"] == "command line"
+    own = settings["unseen-participants"]
+    assert own["settings"]["per_cell"] == 2 and own["sources"]["per_cell"] == "command line"
 
 
-def test_the_baseline_is_the_model_as_it_starts(finished: tuple[ExperimentResult, list[str]]) -> None:
-    result, _ = finished
+def test_the_baseline_is_the_model_as_it_starts(finished: tuple[ExperimentResult, list[str], list[str]]) -> None:
+    result = finished[0]
     records = {name: json.loads((Path(model) / "run_record.json").read_text()) for name, model in result.models.items()}
     assert (records["untrained"]["steps"], records["trained-100pct"]["steps"]) == (0, 2)
     assert records["trained-100pct"]["settings"]["fraction"] == 100

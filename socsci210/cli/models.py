@@ -43,8 +43,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score predictions against people, beside chance, noise floor and the controls."""
-    from ..score import overlap_notes, summary
     from ..score import score as run
+    from ..score import overlap_notes, summary
 
     results = run(predictions, dataset, arms=arms or (), allow_overlap=allow_overlap, seed=seed)
     results.write_json(out)
@@ -133,16 +133,25 @@ def experiment(
         Path | None, typer.Argument(help="YAML file, or qwen2.5-14b or llama3-8b (default: simulated studies, a small model).")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of everything that is made.")] = Path("experiment"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the steps, their rows, hours and commands.")] = False,
 ) -> None:
     """One setting of the paper: untrained and trained model, scores, and the paper's table with ours beside it [--key value ...]."""
-    from ..experiment import run_experiment
+    from ..experiment import plan_experiment, run_experiment
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    if dry_run:
+        plan = plan_experiment(setting, config, context.args, out)
+        show(plan.rows, plan.columns, title=f"{setting}: what would be done in {out}")
+        for line in (*plan.notes, *plan.commands):
+            print(line)
+        return
     found = run_experiment(setting, config, context.args, out, say)
     for table in found.tables:
-        show(table.printed, table.columns, title=table.title)
+        show(table.printed, table.columns, title=table.title, notes=table.notes)
+    for line in found.about_published:
+        say(f"published: {line}")
     for caveat in found.caveats:
         say(f"not comparable with the paper: {caveat}")
     print(found.report)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 console = Console(stderr=True)
 MARK: Final = "†"
+SHORT: Final = 13  # letters of an interval: not folded either
 
 
 def show(
@@ -36,8 +37,9 @@ def show(
     for key, heading in columns.items():
         numeric = all(isinstance(row.get(key), int | float | None) and not isinstance(row.get(key), bool) for row in rows)
         # Names and figures are never cut: a narrow terminal (or a pipe, 80 wide) folds headings and prose instead.
-        whole = numeric or key == next(iter(columns))
-        width = max(len(row[key]) for row in cells) if rows and whole else 1
+        longest = max((len(row[key]) for row in cells), default=0)
+        whole = numeric or key == next(iter(columns)) or longest <= SHORT
+        width = max([longest if whole else 1, *map(len, heading.split())])
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold", min_width=width)
     for row in cells:
         table.add_row(*(Text(row[key]) for key in columns))

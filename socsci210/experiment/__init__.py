@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from .config import SETTINGS, ExperimentConfig, ExperimentError, read_experiment, shipped
+from .plan import Plan, plan_experiment
 from .run import Run, run_steps
 from .steps import Say, write_json, write_text
-from .table import Table, published, reasons_not_to_compare, record, tables
+from .table import Table, about_published, published, reasons_not_to_compare, record, tables
 
 __all__ = [
     "SETTINGS",
     "ExperimentConfig",
     "ExperimentError",
     "ExperimentResult",
+    "Plan",
     "Table",
+    "plan_experiment",
     "published",
     "read_experiment",
     "run_experiment",
@@ -30,10 +33,12 @@ class ExperimentResult:
     """What an experiment leaves.
 
     Attributes:
-        out: its folder: `results/`, `models/`, `predictions/`, `logs/`, `table.json`, `table.md`, `report.html`, `experiment.json`.
-        tables: the paper's table with ours beside it (convention `published`), the table of convention `stated`, and for unseen
-            participants the curve over training fractions in each convention. To print one, take its `printed` rows and its `columns`.
+        out: its folder: `results/`, `models/`, `predictions/`, `logs/`, `experiment.json`, and of each setting that was run in it
+            `<setting>.md`, `<setting>.json` and `<setting>.html`.
+        tables: the paper's table with ours beside it (convention `published`), those of convention `stated`, and for unseen participants
+            the curve over training fractions in each convention. To print one, take its `printed` rows, its `columns` and its `notes`.
         caveats: why our figures and the published ones are not of the same thing; empty where they are.
+        about_published: sources of single rows of the paper's table, and published figures that have no place in it.
         results: a results file for each model.
         report: the page.
     """
@@ -42,6 +47,7 @@ class ExperimentResult:
     out: Path
     tables: list[Table]
     caveats: list[str]
+    about_published: list[str]
     dataset: Path
     models: dict[str, str]
     results: list[Path]
@@ -77,22 +83,24 @@ def run_experiment(
     found = tables(resolved.config, [one.scored for one in made.runs])
     results = [one.results for one in made.runs]
     first = Results.read_json(results[0])
+    figures = published().settings[resolved.config.setting].figures
     about: dict[str, Any] = {
         "setting": resolved.config.setting,
         "paper": published().paper,
         "about_published": published().about,
         "comparable": not caveats,
         "caveats": caveats,
-        "figures": [figure.model_dump() for figure in published().settings[resolved.config.setting].figures],
+        "figures": [figure.model_dump() for figure in figures],
         "dataset": first.dataset.fingerprint,
         "version": first.version,
     }
-    write_json(made.out / "table.json", record(found, about))
-    write_text(made.out / "table.md", _markdown(found, about))
-    page = report(results, made.out / "report.html")
-    say(f"Tables: {made.out / 'table.md'}. Report: {page}")
+    also = about_published(resolved.config)
+    write_json(made.out / f"{setting}.json", record(found, about))
+    written = write_text(made.out / f"{setting}.md", _markdown(found, about, also))
+    page = report(results, made.out / f"{setting}.html")
+    say(f"Tables: {written}. Report: {page}")
     return ExperimentResult(
-        setting=setting, out=made.out, tables=found, caveats=caveats, dataset=made.dataset,
+        setting=setting, out=made.out, tables=found, caveats=caveats, about_published=also, dataset=made.dataset,
         models={one.scored.name: one.model for one in made.runs}, results=results, report=page,
     )  # fmt: skip
 
@@ -100,28 +108,17 @@ def run_experiment(
 def _caveats(config: ExperimentConfig, made: Run) -> list[str]:
     errors = [one.scored.run.sampling_error for one in made.runs]
     known = [error for error in errors if error is not None]
+    seen = any(one.scored.run.contamination and one.scored.run.contamination.overlap_rows for one in made.runs)
     return reasons_not_to_compare(
-        config, release=made.release, n_simulated=made.n_simulated, sampling_error=max(known, default=None)
-    )  # fmt: skip
+        config, release=made.release, n_simulated=made.n_simulated, sampling_error=max(known, default=None), overlap=seen
+    )
 
 
-def _markdown(found: Sequence[Table], about: dict[str, Any]) -> str:
+def _markdown(found: Sequence[Table], about: dict[str, Any], also: Sequence[str]) -> str:
     caveats = [f"- {reason}" for reason in about["caveats"]]
     warning = ["Ours and the published figures are **not of the same thing**:", "", *caveats, ""] if caveats else []
-    figures = [
-        f"- {one['what']}: {one['value']:g} (convention {one['convention'] or 'not established'}; {one['source']})"
-        for one in about["figures"]
-    ]
-    also = ["Also published:", "", *figures, ""] if figures else []
+    others = ["On the published figures:", "", *(f"- {figure}" for figure in also), ""] if also else []
     parts = [part for table in found for part in (table.markdown(), "")]
-    return "\n".join(
-        [
-            f"# {about['setting'].replace('_', ' ').capitalize()}",
-            "",
-            *warning,
-            *parts,
-            *also,
-            f"Published figures: {about['paper']}. {about['about_published']}",
-            "",
-        ]
-    )
+    title = f"# {about['setting'].replace('_', ' ').capitalize()}"
+    source = f"Published figures: {about['paper']}. {about['about_published']}"
+    return "\n".join([title, "", *warning, *parts, *others, source, ""])

@@ -9,7 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, ValidationError, model_validator
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from socsci210.train.config import Fraction, NanoConfig, TrainConfig, explain, flat, read_values, resolve
 
@@ -50,6 +51,36 @@ class Launch(Strict):
     threads: int | None = Field(default=None, ge=1)
     """Of each training process, and of prediction. Small models gain little from a second thread, and lose much on a busy machine."""
 
+    @property
+    def started(self) -> int:
+        """Processes, as given here or in the configuration of accelerate."""
+        if self.processes is not None or self.accelerate is None:
+            return self.processes or 1
+        told = (yaml.safe_load(accelerate_file(self.accelerate).read_text(encoding="utf-8")) or {}).get("num_processes")
+        return int(told or 1)
+
+
+class Serve(Strict):
+    """A model server that the experiment starts for each model, asks, and ends."""
+
+    command: str
+    """With `{model}` and `{port}` where they belong; it must serve an OpenAI-compatible API on this machine under the model's own name."""
+    concurrency: int = Field(default=64, ge=1)
+    """Requests in flight at a time."""
+    minutes: int = Field(default=30, ge=1)
+    """How long it may take to load a model."""
+
+    @field_validator("command")
+    @classmethod
+    def _check(cls, command: str) -> str:
+        try:
+            command.format(model="", port="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"it has something else in braces than {{model}} and {{port}} ({error})") from error
+        if missing := [place for place in ("{model}", "{port}") if place not in command]:
+            raise ValueError(f"it lacks {' and '.join(missing)}")
+        return command
+
 
 class ExperimentConfig(Strict):
     """All settings of an experiment."""
@@ -75,6 +106,10 @@ class ExperimentConfig(Strict):
     """Predict at most so many people of every cell; without it, all."""
     batch_size: int = Field(default=32, ge=1)
     """Prompts per forward pass of prediction."""
+    serve: Serve | None = None
+    """Predict through a model server instead of in processes of our own: distributions on scales of up to 20 answers, draws beyond."""
+    allow_overlap: bool = False
+    """Score rows that the base model is known to have been trained on; every figure then says so."""
 
     @model_validator(mode="after")
     def _check(self) -> ExperimentConfig:
@@ -82,6 +117,8 @@ class ExperimentConfig(Strict):
             raise ValueError("give either dataset or simulated")
         if (self.model is None) == (self.nano is None):
             raise ValueError("give either model or nano")
+        if self.nano is not None and self.paper_model is not None:
+            raise ValueError("nano is none of the paper's models: take paper_model out (--paper_model null)")
         if bool(self.fractions) != (self.setting == "unseen_participants"):
             raise ValueError("fractions are given for unseen_participants, and for no other setting")
         for name, values in (("seeds", self.seeds), ("fractions", self.fractions)):
@@ -183,7 +220,7 @@ def _file(setting: str, path: Path | None) -> Path:
     known = shipped(setting)
     file = known["simulated"] if path is None else known.get(str(path)) or Path(path)
     if not file.is_file():
-        raise ExperimentError("no such file", where=str(file), expected=f"a YAML file, or one of {', '.join(known)}", fix="check --config")
+        raise ExperimentError("no such file", where=str(file), expected=f"a YAML file, or one of {', '.join(known)}", fix="check the name")
     return file
 
 

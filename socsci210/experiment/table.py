@@ -14,6 +14,13 @@ from ..schema import Many, Strict
 from .config import ExperimentConfig
 
 Role = Literal["base", "trained"]
+MARK: Final = "†"  # on every figure of a row with a note
+FEW: Final = 10  # under so many studies a mean has no interval, and their values are shown instead
+WORDS: Final[dict[Role, str]] = {"base": "untrained", "trained": "trained"}
+POINTS: Final = {
+    "chance": "uniform answers (chance)", "train_lookup": "train lookup", "pooled_oracle": "pooled oracle", "noise_floor": "noise floor",
+}  # fmt: skip
+"""What tables call the reference points, which are the same for every model."""
 UNTRAINED: Final = 0  # the training fraction of the baseline
 
 
@@ -35,6 +42,11 @@ class PublishedFigure(Strict):
     value: float
     convention: Literal["published"] | None
     source: str
+
+    @property
+    def words(self) -> str:
+        """The figure with its convention and source."""
+        return f"{self.what}: {self.value:g} (convention {self.convention or 'not established'}; {self.source})"
 
 
 class PublishedSetting(Strict):
@@ -67,7 +79,12 @@ class Scored:
 
 @dataclass(frozen=True)
 class Table:
-    """A table for people and programs. `columns`: key -> heading; a share is a number from 0 to 1."""
+    """A table for people and programs.
+
+    Attributes:
+        columns: key -> heading; a share is a number from 0 to 1.
+        rows: the values by key; `note` is what must stand beside every figure of the row.
+    """
 
     title: str
     convention: str
@@ -75,14 +92,25 @@ class Table:
     rows: list[dict[str, Any]]
 
     @property
+    def notes(self) -> list[str]:
+        """What must stand beside the figures of each row; empty for most."""
+        return [row.get("note") or "" for row in self.rows]
+
+    @property
     def printed(self) -> list[dict[str, Any]]:
         """The rows with intervals in words, for a screen."""
-        return [{key: shown(value) if isinstance(value, list) else value for key, value in row.items()} for row in self.rows]
+        return [
+            {key: shown(value, MARK if row.get("note") else "") if isinstance(value, list) else value for key, value in row.items()}
+            for row in self.rows
+        ]
 
     def markdown(self) -> str:
-        """The table as a pipe table under its title."""
+        """The table as a pipe table under its title; the figures of a row with a note have a mark."""
         lines = [f"**{self.title}**", "", _line(self.columns.values()), _line("---" for _ in self.columns)]
-        return "\n".join([*lines, *(_line(shown(row.get(key)) for key in self.columns) for row in self.rows)])
+        for row, note in zip(self.rows, self.notes, strict=True):
+            lines.append(_line(shown(row.get(key), mark=MARK if note else "") for key in self.columns))
+        told = list(dict.fromkeys(filter(None, self.notes)))
+        return "\n".join([*lines, *([""] if told else []), *(f"{MARK} {note}" for note in told)])
 
 
 @cache
@@ -96,13 +124,24 @@ def tables(config: ExperimentConfig, scored: Sequence[Scored]) -> list[Table]:
     """All tables of an experiment, the paper's first. Conventions are never mixed in one."""
     largest = max(config.fractions, default=None)
     main = [one for one in scored if one.role == "base" or one.fraction == largest]
-    found = [_beside_the_paper(config, main), _stated(config, main)]
+    found = [_beside_the_paper(config, main), _stated(config, main), _people(config, main)]
+    if (few := _by_study(config, main)) is not None:
+        found.append(few)
     if config.fractions:
         found += [_curve(scored, convention) for convention in ("published", "stated")]
     return found
 
 
-def reasons_not_to_compare(config: ExperimentConfig, *, release: bool, n_simulated: int, sampling_error: float | None) -> list[str]:
+def about_published(config: ExperimentConfig) -> list[str]:
+    """What there is to know of the published figures: sources of single rows, and figures that have no place in the table."""
+    about = published().settings[config.setting]
+    sources = [f"{row.system}: {row.source}" for row in about.rows if row.source != about.table]
+    return [*sources, *(figure.words for figure in about.figures)]
+
+
+def reasons_not_to_compare(
+    config: ExperimentConfig, *, release: bool, n_simulated: int, sampling_error: float | None, overlap: bool = False
+) -> list[str]:
     """Why figures of this experiment and published ones are not of the same thing; empty where they are."""
     found = []
     if not release:
@@ -113,6 +152,8 @@ def reasons_not_to_compare(config: ExperimentConfig, *, release: bool, n_simulat
     if config.per_cell is not None:
         error = "" if sampling_error is None else f" (standard error of W that this adds: {sampling_error:.4f})"
         found.append(f"at most {config.per_cell} people of every cell were predicted, in the paper all{error}")
+    if overlap:
+        found.append("some of the scored rows were in the training of the model, in the paper none")
     return found
 
 
@@ -127,26 +168,81 @@ def name_of(config: ExperimentConfig) -> str:
 def _beside_the_paper(config: ExperimentConfig, scored: Sequence[Scored]) -> Table:
     about = published().settings[config.setting]
     ours = _figures_by_role(scored, "published")
-    rows, shown = [], set()
+    rows, placed = [], set()
     for row in about.rows:
         fits = row.role in ours and (row.role == "chance" or row.model in (config.paper_model, None))
-        shown |= {row.role} if fits else set()
+        fits = fits and "note" not in ours[row.role]  # a model that saw the scored rows is not the paper's
+        placed |= {row.role} if fits else set()
         told = {"system": row.system, "paper_W": row.W, "paper_vs_base": row.vs_base, "source": row.source}
         rows.append({**told, **(ours[row.role] if fits else {})})
-    names = {
-        "base": f"{name_of(config)}, untrained", "trained": f"{name_of(config)}, trained", "chance": "uniform answers",
-        "train_lookup": "train lookup", "noise_floor": "noise floor",
-    }  # fmt: skip
-    rows += [{"system": name, **ours[role]} for role, name in names.items() if role in ours and role not in shown]
+    rows += [{"system": name, **ours[role]} for role, name in _names(config).items() if role in ours and role not in placed]
     columns = {
-        "system": "system", "paper_W": "W, paper", "paper_vs_base": "better than base, paper", "W": "W, ours", "interval": "95 %, ours",
-        "vs_base": "better than base, ours", "n_studies": "studies", "n_cells": "cells",
+        "system": "system", "paper_W": "W, paper", "paper_vs_base": "gain, paper", "W": "W, ours", "interval": "95 %, ours",
+        "vs_base": "gain, ours", "answer_mass": "answer mass",
     }  # fmt: skip
-    return Table(f"{_words(config.setting)}, convention `published`: the paper ({about.table}) and ours", "published", columns, rows)
+    title = f"{_words(config.setting)}, convention `published`: the paper ({about.table}) and ours{_counted(ours)}"
+    return Table(title, "published", columns, rows)
+
+
+def _stated(config: ExperimentConfig, scored: Sequence[Scored]) -> Table:
+    ours = _figures_by_role(scored, "stated")
+    rows = [{"system": name, **ours[role]} for role, name in _names(config).items() if role in ours]
+    columns = {
+        "system": "system", "W": "W", "interval": "95 %", "vs_base": "gain", "gap_closed": "gap closed", "answer_mass": "answer mass",
+    }  # fmt: skip
+    title = f"{_words(config.setting)}, convention `stated` (primary; no published figure is in it){_counted(ours)}"
+    return Table(title, "stated", columns, rows)
+
+
+def _people(config: ExperimentConfig, scored: Sequence[Scored]) -> Table:
+    """What W does not show: single people, and differences between conditions."""
+    ours = _figures_by_role(scored, "stated")
+    rows = [{"system": name, **ours[role]} for role, name in _names(config).items() if role in ours and role not in POINTS]
+    columns = {
+        "system": "system", "accuracy_median": "accuracy, median", "accuracy_draw": "accuracy, draw", "entropy_ratio": "entropy ratio",
+        "sensitivity": "condition r", "parse_rate": "parse rate",
+    }  # fmt: skip
+    return Table(f"{_words(config.setting)}: single people and conditions, on stated scales", "stated", columns, rows)
+
+
+def _by_study(config: ExperimentConfig, scored: Sequence[Scored]) -> Table | None:
+    """W of every study, where there are too few for an interval."""
+    known = [(one, score) for one in scored if (score := one.run.stated)]
+    if not known or known[0][1].n_studies >= FEW:
+        return None
+    names = _names(config)
+    rows = []
+    for part in known[0][1].per_study:
+        row: dict[str, Any] = {"study": part.study_id, "n_cells": part.n_cells, "chance": part.chance, "noise_floor": part.noise_floor}
+        for role in ("base", "trained"):
+            row[role] = _mean([s.W for one, score in known if one.role == role for s in score.per_study if s.study_id == part.study_id])
+        rows.append(row | _noted([one for one, _ in known]))
+    columns = {
+        "study": "study", "n_cells": "cells", "base": names["base"], "trained": names["trained"], "chance": "chance",
+        "noise_floor": "noise floor",
+    }  # fmt: skip
+    return Table(f"W study by study, convention `stated`: under {FEW} studies a mean has no interval", "stated", columns, rows)
+
+
+def _names(config: ExperimentConfig) -> dict[str, str]:
+    """Role -> what tables call it, in their order."""
+    return {**{role: f"{name_of(config)}, {word}" for role, word in WORDS.items()}, **POINTS}
+
+
+def _counted(ours: Mapping[str, Mapping[str, Any]]) -> str:
+    """What ours are means over, for a title. Models that are scored on different cells are told apart."""
+    counts = {
+        role: f"{_plural(part['n_studies'], 'study', 'studies')}, {_plural(part['n_cells'], 'cell', 'cells')}"
+        for role, part in ours.items()
+        if role not in POINTS
+    }
+    if len(set(counts.values())) > 1:
+        return f"; {', '.join(f'{WORDS[role]} over {told}' for role, told in counts.items())}"
+    return f"; over {next(iter(counts.values()))}" if counts else ""
 
 
 def _figures_by_role(scored: Sequence[Scored], convention: Convention) -> dict[str, dict[str, Any]]:
-    """Role -> figures; of the reference points too, which are the same for every model."""
+    """Role -> figures; of the reference points too."""
     found: dict[str, dict[str, Any]] = {}
     for role in ("base", "trained"):
         some = [one for one in scored if one.role == role]
@@ -156,23 +252,10 @@ def _figures_by_role(scored: Sequence[Scored], convention: Convention) -> dict[s
     if base and trained is not None:
         found["trained"]["vs_base"] = 1 - trained / base
     score = next((score for one in scored if (score := one.run.score(convention))), None)
-    if score is not None:
-        for role, value in (("chance", score.chance), ("train_lookup", score.train_lookup), ("noise_floor", score.noise_floor)):
-            if value is not None:
-                found[role] = {"W": value, "n_studies": score.n_studies, "n_cells": score.n_cells}
+    for name in POINTS if score is not None else ():
+        if (value := getattr(score, name)) is not None:
+            found[name] = {"W": value, "n_studies": score.n_studies, "n_cells": score.n_cells}
     return found
-
-
-def _stated(config: ExperimentConfig, scored: Sequence[Scored]) -> Table:
-    groups = {role: [one for one in scored if one.role == role] for role in ("base", "trained")}
-    names = {"base": f"{name_of(config)}, untrained", "trained": f"{name_of(config)}, trained"}
-    rows = [{"system": names[role], **_figures(some, "stated")} for role, some in groups.items() if some]
-    columns = {
-        "system": "system", "W": "W", "interval": "95 %", "chance": "chance", "noise_floor": "noise floor", "train_lookup": "train lookup",
-        "pooled_oracle": "pooled oracle", "gap_closed": "gap closed", "answer_mass": "answer mass", "accuracy_median": "accuracy, median",
-        "accuracy_draw": "accuracy, draw", "sensitivity": "condition r",
-    }  # fmt: skip
-    return Table(f"{_words(config.setting)}, convention `stated` (primary; no published figure is in it)", "stated", columns, rows)
 
 
 def _curve(scored: Sequence[Scored], convention: Convention) -> Table:
@@ -185,11 +268,11 @@ def _curve(scored: Sequence[Scored], convention: Convention) -> Table:
         for fraction, some in sorted(parts.items())
     ]
     columns = {
-        "fraction": "% of training people", "rows_trained": "training rows", "W": "W", "interval": "95 %", "noise_floor": "noise floor",
-        "gap_closed": "gap closed",
+        "fraction": "% of training people", "rows_trained": "rows trained on", "W": "W", "interval": "95 %", "gap_closed": "gap closed",
+        "answer_mass": "answer mass",
     }  # fmt: skip
     if convention == "stated":
-        columns |= {"accuracy_median": "accuracy, median", "accuracy_draw": "accuracy, draw"}
+        columns |= {"accuracy_median": "accuracy, median", "accuracy_draw": "accuracy, draw", "entropy_ratio": "entropy ratio"}
     return Table(f"By share of the training people, convention `{convention}`", convention, columns, rows)
 
 
@@ -202,7 +285,14 @@ def _figures(some: Sequence[Scored], convention: Convention) -> dict[str, Any]:
     figures = {key: _mean([values[key] for values in found]) for key in found[0] if key != "interval"}
     alone = len(found) == 1
     seeds = {} if alone else {"by_seed": [{"seed": one.seed, "W": values["W"]} for one, values in zip(some, found, strict=True)]}
-    return {**figures, "interval": found[0]["interval"] if alone else None, **seeds}
+    return {**figures, "interval": found[0]["interval"] if alone else None, **seeds, **_noted(some)}
+
+
+def _noted(some: Sequence[Scored]) -> dict[str, str]:
+    """What must stand beside every figure of models that saw scored rows in training; nothing where none did."""
+    seen = [one.run.contamination for one in some if one.run.contamination and one.run.contamination.overlap_rows]
+    told = [f"{part.overlap_rows:,} of the scored rows ({part.share:.1%}) were in its training: {part.note}" for part in seen]
+    return {"note": "; ".join(dict.fromkeys(told))} if told else {}
 
 
 def _of_run(run: Run, convention: Convention) -> dict[str, Any]:
@@ -211,21 +301,19 @@ def _of_run(run: Run, convention: Convention) -> dict[str, Any]:
     figures = {
         "W": score.W.point,
         "interval": list(score.W.interval) if score.W.interval else None,
-        "chance": score.chance,
-        "noise_floor": score.noise_floor,
-        "train_lookup": score.train_lookup,
-        "pooled_oracle": score.pooled_oracle,
         "gap_closed": score.gap_closed.value,
+        "answer_mass": run.answer_mass.mean if run.answer_mass else None,
         "n_studies": score.n_studies,
         "n_cells": score.n_cells,
     }
     if convention == "published":
         return figures
     return figures | {
-        "answer_mass": run.answer_mass.mean if run.answer_mass else None,
         "accuracy_median": run.individual.median.point if run.individual else None,
         "accuracy_draw": run.individual.draw.point if run.individual else None,
+        "entropy_ratio": run.individual.entropy_ratio if run.individual else None,
         "sensitivity": run.sensitivity.r,
+        "parse_rate": run.coverage.parse_rate,
     }
 
 
@@ -236,6 +324,10 @@ def _mean(values: Sequence[float | None]) -> float | int | None:
     return known[0] if len(set(known)) == 1 else sum(known) / len(known)
 
 
+def _plural(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
+
+
 def _words(setting: str) -> str:
     return setting.replace("_", " ").capitalize()
 
@@ -244,13 +336,15 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def shown(value: Any) -> str:
-    """A value as tables print it."""
+def shown(value: Any, mark: str = "") -> str:
+    """A value as tables print it, a figure with its mark."""
     if value is None:
         return "–"
     if isinstance(value, list):
-        return " to ".join(f"{end:.3f}" for end in value)
-    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+        return "–".join(f"{end:.3f}" for end in value) + mark
+    if not isinstance(value, int | float):
+        return str(value)
+    return (f"{value:.3f}" if isinstance(value, float) else f"{value:,}") + mark
 
 
 def record(found: Sequence[Table], about: Mapping[str, Any]) -> dict[str, Any]:
