@@ -84,6 +84,23 @@ def test_packs_do_not_change_the_answer(size: int, tokens: int, encoder: PromptE
     np.testing.assert_allclose(exact.log_probabilities(some, answers), brute_force(model, some, answers), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", SCALES)
+def test_prompts_of_one_length_and_of_many(name: str, encoder: PromptEncoder, prompts: list[list[int]]) -> None:
+    """Unpadded: all blocks are full. Padded: some are not. Both give the probabilities of brute force."""
+    from socsci210.packs.packing import packs
+    from socsci210.packs.trie import build_trie
+
+    model, answers = tiny_model(encoder.tokenizer), encoder.answers(SCALES[name])
+    even = [[token, *prompts[0][1:-1], token] for token in (5, 6, 7)]  # nothing shared, one length
+    ragged = [[*prompts[0][: -5 * n], 3 + n] for n in (1, 2, 3)]  # a beginning shared, unequal ends
+    for some, padded in ((even, False), (ragged, True)):
+        (pack,) = packs(some, [build_trie(answers)] * 3, tokens=10_000, rows=3, wanted=10_000)
+        holes = [int((block.place < 0).sum()) for block in pack.all.blocks]
+        assert (sum(holes) > 0) == padded
+        found, expected = ExactAnswers(model, encoder).log_probabilities(some, answers), brute_force(model, some, answers)
+        np.testing.assert_allclose(normalise(found)[0], normalise(expected)[0], atol=1e-5)
+
+
 def test_prompts_with_scales_of_their_own(encoder: PromptEncoder, prompts: list[list[int]]) -> None:
     model = tiny_model(encoder.tokenizer)
     answers = [encoder.answers(SCALES[name]) for name in ("1-7", "negative", "no or yes") * 3]

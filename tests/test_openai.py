@@ -460,6 +460,26 @@ def test_a_run_that_gives_up_keeps_what_was_answered(undisturbed: tuple[OpenAISe
     assert not server.answered.keys() & second.answered.keys() and set(second.answered.values()) == {1}
 
 
+def test_empty_logprobs_half_way_lose_no_row(undisturbed: tuple[OpenAIServer, bytes], wide: Path, tmp_path: Path) -> None:
+    def forgetful(body: dict[str, Any]) -> dict[str, Any]:
+        found = undisturbed[0].answer(body)
+        if body.get("logprobs") and len(first.asked) > 8:
+            found["choices"][0]["logprobs"] = None
+        return found
+
+    first = OpenAIServer(forgetful, port=undisturbed[0].port)
+    with first.running(), pytest.raises(EgressError, match="asked for and came back empty"):
+        ask(first, wide, tmp_path / "p", draws=3, concurrency=1)
+    assert not (tmp_path / "p").exists()
+    kept = (tmp_path / "p.parts" / "answers.jsonl").read_bytes().count(b"\n")
+    with again(undisturbed).running() as second:
+        path = ask(second, wide, tmp_path / "p", draws=3)
+    assert path.read_bytes() == undisturbed[1]
+    assert (
+        kept == len(first.answered) - 1 >= 8 and len(second.asked) == len(undisturbed[0].asked) - kept
+    )  # only the empty one is sent again
+
+
 def test_a_refusal_ends_the_waiting_of_others(undisturbed: tuple[OpenAIServer, bytes], wide: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     failing = again(undisturbed, lambda number, body: "broken" if number < 3 else "wrong_key")
