@@ -20,13 +20,32 @@ SOURCE = "https://example.org/study"
 
 
 def row(study: str, condition: int, response: int, **more: Any) -> dict[str, Any]:
-    """One row; scale 1 to 3 and task 0 unless said otherwise. `split` is its side in unseen_conditions, test for condition 1 and up."""
-    given = {"task": 0, "item": 0, "low": 1, "high": 3, "weight": None, "split": "test" if condition else "train", "person": None} | more
+    """One row; scale 1 to 3 and task 0 unless said otherwise. `split` is its side in unseen_conditions, test for condition 1 and up; `text`
+    what was read."""
+    given = {
+        "task": 0,
+        "item": 0,
+        "low": 1,
+        "high": 3,
+        "weight": None,
+        "split": "test" if condition else "train",
+        "person": None,
+        "text": None,
+    } | more
     return {"study": study, "condition": condition, "response": response, **given}
 
 
-def write_dataset(folder: Path, rows: Sequence[Mapping[str, Any]], *, step: int = 1, titles: Mapping[str, str] | None = None) -> Path:
-    """Write a complete dataset folder and return it. Every row is a person of its own unless `person` says who."""
+def write_dataset(
+    folder: Path, rows: Sequence[Mapping[str, Any]], *, step: int = 1, titles: Mapping[str, str] | None = None,
+    about: Mapping[str, Any] | None = None, control: int | None = None, attributes: Sequence[Mapping[str, Any]] = (),
+) -> Path:  # fmt: skip
+    """Write a complete dataset folder and return it. Every row is a person of its own unless `person` says who.
+
+    Args:
+        about: more columns of every study, as its design.
+        control: the condition that is the control in every study.
+        attributes: rows of the table of attributes.
+    """
     counts: dict[str, int] = {}
     parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for one in rows:
@@ -40,7 +59,7 @@ def write_dataset(folder: Path, rows: Sequence[Mapping[str, Any]], *, step: int 
                 "sample_id": sample,
                 "participant": person,
                 "demographic": dict.fromkeys(FIELDS) | one.get("demographic", {}),
-                "stimuli": f"{study} {one['condition']} {one['task']}",
+                "stimuli": one["text"] or f"{study} {one['condition']} {one['task']}",
                 "response": one["response"],
                 "condition_num": one["condition"],
                 "task_num": one["task"],
@@ -59,23 +78,26 @@ def write_dataset(folder: Path, rows: Sequence[Mapping[str, Any]], *, step: int 
     cells = {(one["study"], one["task"], one["condition"], one["item"]): one for one in rows}
     tables: dict[str, list[dict[str, Any]]] = {
         "studies": [
-            {"study_id": study, "title": (titles or {}).get(study, f"Study {study}"), "source_url": SOURCE, "simulated": True}
+            {"study_id": study, "title": (titles or {}).get(study, f"Study {study}"), "source_url": SOURCE, "simulated": True,
+             **(about or {})}
             for study in counts
         ],
         "outcomes": [
             {
-                "study_id": study, "task_num": task, "condition_num": condition, "item_num": item, "question": f"Question {task}?",
+                "study_id": study, "task_num": task, "condition_num": condition, "item_num": item,
+                "question": one["text"] or f"Question {task}?",
                 "scale_min": one["low"], "scale_max": one["high"], "scale_step": step,
                 "options": [{"value": one["low"], "label": "Least"}] if one["low"] is not None else [],
             }
             for (study, task, condition, item), one in cells.items()
         ],
         "conditions": [
-            {"study_id": study, "condition_num": condition, "label": f"Arm {condition}"}
+            {"study_id": study, "condition_num": condition, "label": f"Arm {condition}", "control": condition == control}
             for study, condition in sorted({(one["study"], one["condition"]) for one in rows})
         ],
     }  # fmt: skip
     people = {(one["study_id"], one["participant"]): one["demographic"] for some in parts.values() for one in some}
+    tables["attributes"] = [dict(one) for one in attributes]
     tables["participants"] = [{"study_id": study, "participant": who, "demographic": one} for (study, who), one in people.items()]
     for name, schema in TABLES.items():
         write_parquet(pa.Table.from_pylist(tables.get(name, []), schema), folder / table_file(name))

@@ -33,7 +33,7 @@ NO_CONTRAST: Final = "outcomes without a contrast: fewer than two arms, or too f
 
 
 def treatment_effects(scored: Scored, arms: PredictionFiles | None, folder: DatasetFolder, *, draws: int, seed: int) -> Effects | None:
-    """Effects on [0, 1] and their agreement; None where the rows hold no contrast.
+    """Effects on [0, 1] and their agreement; None where the rows hold no contrast, and nothing was left out.
 
     With an arms file, the model's effect puts every persona through every arm (in a conjoint: through the same questions, see `conjoint`),
     and people's effect uses all rows of the same outcomes. Without one, both sides are compared as people were assigned: then a difference
@@ -46,7 +46,8 @@ def treatment_effects(scored: Scored, arms: PredictionFiles | None, folder: Data
     found = list(_arm_contrasts(sides.people, sides.model, designs))
     levels = conjoints.contrasts(sides.judged, sides.asked, crossed=arms is not None)
     contrasts = joined([*(some for some, _ in found), levels.contrasts])
-    if not len(contrasts.human):
+    left_out = sides.left_out + levels.left_out
+    if not len(contrasts.human) and not left_out:
         return None
     labels = [label for _, some in found for label in some] + levels.labels
     agreed = agreement(contrasts)
@@ -68,7 +69,7 @@ def treatment_effects(scored: Scored, arms: PredictionFiles | None, folder: Data
         methods={name: methods.get(name, method) for name in np.unique(contrasts.design).tolist()},
         items=items.counted(*(column[contrasts.design != "conjoint"] for column in (contrasts.study, contrasts.task, contrasts.item))),
         parse_rate=sides.parse_rate,
-        left_out=dict(sides.left_out + levels.left_out + _without_contrasts(scored, sides, contrasts)),
+        left_out=dict(left_out + _without_contrasts(scored, sides, contrasts)),
     )
 
 
