@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from scipy.stats import t as student
 
 from .errors import DatasetError
 from .reference import BOOTSTRAP_DRAWS, MIN_STUDIES, Floats, percentiles, resamples
-from .results import Convention, Figure, Number, Results, Run, Score, StudyScore
+from .result_parts import Convention, Figure, Number, Part, Score, StudyScore
+from .results import Results, Run
 from .schema import Many
 
 EXACT: Final = 14  # studies up to which every choice of signs is tried
@@ -22,11 +22,7 @@ LEVEL: Final = 0.05
 SHOWN: Final = 3
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Side(_Part):
+class Side(Part):
     """One of the two models."""
 
     file: str
@@ -37,7 +33,7 @@ class Side(_Part):
     answer_mass: Number
 
 
-class Difference(_Part):
+class Difference(Part):
     """A less B, a mean over studies; for W, below 0 means that A is nearer to people; for accuracy, above 0.
 
     `interval` is the 95 % bootstrap interval over studies (the same studies for both), None under 10 studies: `values` holds the
@@ -53,7 +49,7 @@ class Difference(_Part):
     n_studies: int
 
 
-class StudyPair(_Part):
+class StudyPair(Part):
     """One study under both models."""
 
     study_id: str
@@ -63,7 +59,7 @@ class StudyPair(_Part):
     difference: Figure
 
 
-class Comparison(_Part):
+class Comparison(Part):
     """Two runs on one split. `nearer` names the model that is nearer to people, None where the difference may be chance."""
 
     config: str

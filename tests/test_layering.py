@@ -58,7 +58,7 @@ LAYER = {
     "load": "loading", "loading": "loading", "reasoning": "loading", "alias": "loading",
     "prompts": "prompts", "packs": "packs", "train": "train", "egress": "egress", "predict": "predict", "socrates": "predict",
     "items": "arms", "profiles": "arms",
-    "metrics": "metric", "reference": "scores", "results": "scores", "score": "scores",
+    "metrics": "metric", "reference": "scores", "results": "scores", "result_parts": "scores", "result_tables": "scores", "score": "scores",
     "contamination": "scores", "compare": "scores", "report": "report", "cards": "cards",
     "cli": "commands", "demo": "commands", "experiment": "commands", "pipeline": "commands",
     "__init__": "commands", "__main__": "commands",

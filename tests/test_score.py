@@ -13,7 +13,8 @@ import pytest
 from socsci210.errors import DatasetError
 from socsci210.metrics.socsci210.distances import noise_floor
 from socsci210.predict import predict
-from socsci210.results import Results, score_table, summary
+from socsci210.result_tables import score_table, summary
+from socsci210.results import Results
 from socsci210.score import score
 from tests.scored_dataset import CONFIG, predict_all, row, write_dataset, write_predictions
 

@@ -11,7 +11,8 @@ import pytest
 from socsci210.contamination import released
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.errors import DatasetError
-from socsci210.results import Results, score_table, summary
+from socsci210.result_tables import score_table, summary
+from socsci210.results import Results
 from socsci210.score import score
 from socsci210.splits import official_studies
 

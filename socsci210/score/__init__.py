@@ -16,7 +16,8 @@ from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
 from ..metrics.socsci210.cells import Answers, Cells, Floats, Ints, Mass, cells_of, predicted
 from ..reference import BOOTSTRAP_DRAWS, PERMUTATIONS
-from ..results import FORMAT, AnswerMass, Coverage, Dataset, Results, Run, overlap_notes, score_table, summary
+from ..result_tables import overlap_notes, score_table, summary
+from ..results import FORMAT, AnswerMass, Coverage, Dataset, Results, Run
 from ..schema import MAX_ENUMERATED
 from .conventions import CONTROL_NAMES, convention_score, study_mass, weighted_score
 from .effects import treatment_effects
