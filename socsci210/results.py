@@ -58,7 +58,9 @@ class Run(Part):
     per_cell: int | None = Field(default=None, validation_alias=AliasChoices("per_cell", "limit_cell"))
     """At most so many people of every cell were predicted; None: all. Files of earlier versions call it `limit_cell`."""
     sampling_error: Number = None
-    """Standard error that predicting only some people adds to W of convention `stated`; None where all were predicted."""
+    """Standard error that predicting only some people adds to W of convention `stated`; None where all were predicted, or one of a cell."""
+    sampling_bias: Number = None
+    """By how much predicting only some people makes that W too large on average; it is not subtracted."""
     training: dict[str, Any] | None
     held_out: bool | None
     """Whether the model's own run record says that this split was held out of its training; None where there is no record."""

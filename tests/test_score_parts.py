@@ -207,16 +207,23 @@ def test_the_sampling_error_is_the_spread_over_subsamples(tmp_path: Path) -> Non
         one | {"probabilities": p.tolist()}
         for one, p in zip(given_to_all(dataset, [1.0, 0, 0]), rng.dirichlet([0.4] * 3, 480), strict=True)
     ]
-    points, errors = [], []
+    whole = score([write_predictions(tmp_path / "p.parquet", dataset, everyone, per_cell=40)], dataset, controls=False).runs[0]
+    points, errors, biases = [], [], []
     for _ in range(25):
         some = [everyone[40 * cell + i] for cell in range(12) for i in sorted(rng.choice(40, 10, replace=False))]
         run = score([write_predictions(tmp_path / "p.parquet", dataset, some, per_cell=10)], dataset, controls=False).runs[0]
         assert run.stated is not None and run.sampling_error is not None
         points.append(run.stated.W.point)
         errors.append(run.sampling_error)
+        biases.append(run.sampling_bias)
     assert np.mean(errors) == pytest.approx(np.std(points, ddof=1), rel=0.35)
-    whole = score([write_predictions(tmp_path / "p.parquet", dataset, everyone, per_cell=40)], dataset, controls=False).runs[0]
-    assert whole.sampling_error == pytest.approx(0, abs=1e-12)
+    assert whole.stated is not None
+    off = np.array(points) - whole.stated.W.point
+    assert np.hypot(np.mean(errors), np.mean(biases)) == pytest.approx(np.sqrt((off**2).mean()), rel=0.3)
+    assert whole.sampling_error == whole.sampling_bias == pytest.approx(0, abs=1e-12)
+    one = [everyone[40 * cell] for cell in range(12)]
+    lone = score([write_predictions(tmp_path / "p.parquet", dataset, one, per_cell=1)], dataset, controls=False).runs[0]
+    assert lone.sampling_error is lone.sampling_bias is None  # one person of a cell shows no spread
     assert score([write_predictions(tmp_path / "p.parquet", dataset, everyone)], dataset, controls=False).runs[0].sampling_error is None
 
 

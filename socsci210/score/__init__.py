@@ -116,6 +116,7 @@ def _run(
     figures, entropy = row_figures(scored), entropy_ratio(scored)
     accuracy = study_accuracy(scored, figures) if len(figures.use) else None
     names = ("config", "split", "engine", "model", "revision", "template", "template_hash", "seed", "per_cell", "training")
+    some = sampling_error(compared(stated), seed=seed) if about.per_cell is not None else None
     return Run(
         **{name: getattr(about, name) for name in names},
         held_out=_held_out(about.training, folder.fingerprint, about.config, about.split),
@@ -133,7 +134,8 @@ def _run(
         effects=treatment_effects(scored, arms, folder, draws=BOOTSTRAP_DRAWS, seed=seed),
         contamination=overlap,
         cells=cell_table(stated),
-        sampling_error=sampling_error(compared(stated), seed=seed) if about.per_cell is not None else None,
+        sampling_error=some.error if some else None,
+        sampling_bias=some.bias if some else None,
     )
 
 

@@ -124,28 +124,43 @@ def single_study(of: Compared, *, draws: int, seed: int) -> Estimate | None:
     return Estimate(point=point, interval=interval, values=None, resampled="people")
 
 
-def sampling_error(of: Compared, *, seed: int) -> float | None:
-    """Standard error of W that comes from predicting only some people of each cell: 0 where all are predicted, None without a score.
+class SamplingError(NamedTuple):
+    """What predicting only some people of each cell does to W: the standard error that it adds, and by how much W is too large on average.
+
+    The difference of a few people from all makes distances longer, most of all near zero. In simulation the root of error^2 + bias^2 is
+    within a fifth of the true error, with 2 to 20 people of a cell.
+    """
+
+    error: float
+    bias: float
+
+
+def sampling_error(of: Compared, *, seed: int) -> SamplingError | None:
+    """Zeros where all people are predicted; None without a score, or where one person of several was predicted, which shows no spread.
 
     People are resampled within a study (all their predictions together, so that errors that cells share are seen as shared), with the
-    correction for how many of a cell's people were predicted. A cell of which one person was predicted adds nothing that can be seen.
+    correction for how many of a cell's people were predicted.
     """
     there = np.flatnonzero(np.isfinite(of.by_study))
     if not len(there):
         return None
     rng = np.random.default_rng(seed)
-    squares = 0.0
+    squares = bias = 0.0
     for study in there.tolist():
         people, groups = _study(of, study)
         weight = rng.exponential(size=(SAMPLES, people))
-        W = np.zeros(SAMPLES)
+        W, seen = np.zeros(SAMPLES), 0.0
         for group in groups:
             k, n = len(group.model.below), max(len(group.human.below), len(group.model.below))
+            if k == 1 < n:
+                return None
             scale = np.sqrt((1 - k / n) * (k + 1) / (k - 1)) if k > 1 else 0.0
             again = group.model.mean + scale * (group.model.again(weight) - group.model.mean)
             W += group.share * (np.abs(again - group.human.mean) @ group.gap)
+            seen += float(group.share * (np.abs(group.model.mean - group.human.mean) @ group.gap))
         squares += float(W.var(ddof=1))
-    return float(np.sqrt(squares)) / len(there)
+        bias += float(W.mean()) - seen
+    return SamplingError(float(np.sqrt(squares)) / len(there), bias / len(there))
 
 
 def _study(of: Compared, study: int) -> tuple[int, list[_Group]]:
