@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,3 +48,17 @@ def _advice(model: str) -> str:
         return "check --model"
     base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
     return f"the folder holds an adapter of {base}: have that model there, and peft installed (pip install 'socsci210[train]')"
+
+
+def answers_at_once(record: Mapping[str, Any], model: str) -> None:
+    """Checks, by its run record, that a model may be asked for an answer right behind the prompt.
+
+    Raises:
+        DatasetError: it was trained to write a rationale first; what it would answer without one, it never learned.
+    """
+    if record.get("reasoning"):
+        raise DatasetError(
+            "this model writes a rationale before its answer, and exact distributions are read right behind the prompt", where=model,
+            expected="a model of objective sft, dpo or distribution",
+            fix="train or name one of these; distributions behind generated rationales cannot be read yet",
+        )  # fmt: skip

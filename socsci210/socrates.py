@@ -19,6 +19,7 @@ import numpy as np
 
 from .demographics import FIELDS
 from .errors import DatasetError
+from .language_model import answers_at_once
 from .prompts import PERSONA_HEADER, TEMPLATES, PromptError, persona
 from .schema import MAX_ENUMERATED
 
@@ -73,6 +74,7 @@ class Socrates:
     def __init__(self, model: str | Path, *, template: str | None = None, device: str | None = None, batch_size: int = 64) -> None:
         self.name, self.device, self.batch_size = str(model), device, batch_size
         self.record = _record(self.name)
+        answers_at_once(self.record, self.name)
         self.template = template or self.record.get("template") or "upstream"
         if template is None:
             _same_words(self.record, self.name)

@@ -19,11 +19,11 @@ from socsci210.train.config import TrainError, resolve
 from socsci210.train.examples import RowTokens
 from socsci210.train.objectives.distribution import Distribution
 from socsci210.train.objectives.dpo import Dpo
-from socsci210.train.objectives.mixture import parts
+from socsci210.train.objectives.mixture import make_parts, note_references
 from socsci210.train.objectives.reasoning import CUE, Reasoning, rationales
 from socsci210.train.reference import note, weights_digest
 from socsci210.train.settings import DistributionConfig, DpoConfig
-from tests.objective_tools import gradient, loss_of, row_tokens, whole_log_probability
+from tests.objective_tools import gradient, loss_of, row_tokens, whole_log_probability, with_rationales
 from tests.tiny import tiny_model
 from tests.tiny_dataset import PARTIES, tiny_rows, write_tiny_dataset
 
@@ -285,7 +285,7 @@ def accelerator() -> Any:
 
 def noted(model: Any, objective: Dpo, folder: Path, accelerator: Any) -> tuple[Path, list[str]]:
     said: list[str] = []
-    path = note(model, objective, folder, dataset_fingerprint="f", accelerator=accelerator, say=said.append)
+    path = note(model, objective, folder, context=2048, dataset_fingerprint="f", accelerator=accelerator, say=said.append)
     return path, said
 
 
@@ -360,20 +360,6 @@ def test_a_killed_reference_goes_on_and_a_wrong_one_is_refused(
 # --- reasoning ---------------------------------------------------------------------------------------------------------------------------
 
 
-def with_rationales(dataset: Path, *, missing: int = 3) -> Path:
-    """Writes rationales for the training rows of a tiny dataset."""
-    for path in sorted((dataset / "data").glob("*.parquet")):
-        if "studies-train" not in path.name:
-            continue
-        table = pq.read_table(path, columns=["study_id", "sample_id"])
-        texts = [None if int(sample) % 24 == missing else f" Person {sample} of {study} thinks.\n" for study, sample in
-                 zip(table.column("study_id").cast("string").to_pylist(), table.column("sample_id").to_pylist(), strict=True)]  # fmt: skip
-        target = dataset / "reasoning" / path.name
-        target.parent.mkdir(exist_ok=True)
-        pq.write_table(table.append_column("reasoning", pa.array(texts)), target)
-    return dataset
-
-
 def test_rationales_belong_to_training_rows_alone(tmp_path: Path) -> None:
     folder = DatasetFolder(with_rationales(write_tiny_dataset(tmp_path / "d")))
     rows = folder.rows("unseen_studies", "train")
@@ -415,7 +401,9 @@ def test_parts_of_a_mixture(dataset: Path, tokens: RowTokens, model: Any, accele
 
     def made(**changes: Any) -> list[tuple[str, float]]:
         config = resolve(base | changes).config
-        found = parts(config, tokens, DatasetFolder(dataset), model, accelerator, say=said.append)
+        folder = DatasetFolder(dataset)
+        found = make_parts(config, tokens, folder, say=said.append)
+        note_references(found, config, model, 2048, folder, accelerator, said.append)
         return [(part.objective.name, part.weight) for part in found]
 
     assert made() == [("sft", 1.0)]

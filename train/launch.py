@@ -18,7 +18,8 @@ from .config import TrainConfig, TrainError
 Say = Callable[[str], None]
 
 SETTINGS, LOG = "run.yaml", "train.log"
-_TOLD: Final = re.compile(r"(training on|left out|resumed at|step) ")  # lines of a log that are for people
+# Lines of a log that are for people.
+_TOLD: Final = re.compile(r"(training on|left out|resumed at|step|reference of dpo:|dpo:|reasoning:|distribution:) ")
 _WAIT: Final = 0.2  # seconds between two looks at the log
 SHOWN: Final = 5  # lines of a log that stand in for a missing message
 

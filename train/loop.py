@@ -20,8 +20,7 @@ from .examples import RowTokens, fitting
 from .hub_push import push
 from .lock import alone
 from .model import context_of, pad_of, revision_of, starting_model
-from .objectives import Part
-from .objectives.sft import Sft
+from .objectives.mixture import make_parts, note_references
 from .processes import make_accelerator
 from .progress import Reporter, log_of, start_trackers
 from .rows import on_scale, training_rows
@@ -61,7 +60,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     model, tokenizer = starting_model(config, rows, accelerator)
     encoder, context = PromptEncoder(tokenizer, config.template), context_of(model)
     tokens = _tokens(config, rows, folder, encoder, context)
-    parts = [Part(1.0, Sft(tokens, config.cell_smoothing))]
+    parts = make_parts(config, tokens, folder, say=speak)
     fits = [fitting(part.objective, context, config.too_long) for part in parts]
     speak(f"training on {len(rows)} rows of {', '.join(config.train_on)}; processes: {accelerator.num_processes}")
     left_out = sum(fit.left_out for fit in fits)
@@ -72,6 +71,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     ):
         if number:
             speak(what.format(number))
+    note_references(parts, config, model, context, folder, accelerator, speak)
     run = Run(accelerator, model, parts, [fit.examples for fit in fits], config, speak)
     run.choose_way(encoder, pad_of(tokenizer))
     if config.validation is not None:
@@ -103,6 +103,11 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     state = whole_weights(accelerator, run.model)
     if accelerator.is_main_process:
         noted = {
+            "objectives": {
+                part.objective.name: {"weight": part.weight, "examples": len(fit.examples), **part.objective.counts}
+                for part, fit in zip(parts, fits, strict=True)
+            },
+            "reasoning": "reasoning" in config.weights,
             "model_revision": facts["model_revision"],
             "examples_too_long": left_out,
             "rows_shortened": tokens.shortened,

@@ -39,13 +39,14 @@ _SCHEMA: Final = pa.schema(
 )
 
 
-def note(model: Any, dpo: Dpo, folder: Path, *, dataset_fingerprint: str, accelerator: Any, say: Say) -> Path:
+def note(model: Any, dpo: Dpo, folder: Path, *, context: int, dataset_fingerprint: str, accelerator: Any, say: Say) -> Path:
     """Give `dpo` the log-probabilities of `model`, computed now or read from the file of an earlier run. Returns the file.
 
     Args:
         model: as training starts from it, before it is wrapped. It is moved to the device of this process.
         dpo: the pairs.
         folder: of the files; made if it is not there.
+        context: longest input of the model; the numbers of longer rows are not a number.
         dataset_fingerprint: noted in the file.
         accelerator: tells which part is this process's, on which device and in which precision.
         say: called with a line about what is done.
@@ -59,27 +60,29 @@ def note(model: Any, dpo: Dpo, folder: Path, *, dataset_fingerprint: str, accele
     say(f"reference of dpo: {'read from' if path.exists() else 'computed into'} {path}")
     processes = Processes(accelerator.process_index, accelerator.num_processes, accelerator.wait_for_everyone)
     was_training = model.training
-    model.to(accelerator.device).eval()
+    if model.device != accelerator.device:  # a model in four bits is where it must be, and cannot be moved
+        model.to(accelerator.device)
+    model.eval()
     try:
         with alone(path) if accelerator.is_main_process else nullcontext(), accelerator.autocast():
-            _computed(model, dpo, path, identity, processes, say)
+            _computed(model, dpo, context, path, identity, processes, say)
     except DatasetError as error:
         fix = f"delete {path} and {parts_folder(path)}, or name another folder in dpo.reference"
         raise TrainError(str(error.found), where=str(path), expected="the reference of this model and these rows", fix=fix) from error
     finally:
         model.train(was_training)
-    dpo.reference = _read(path, dpo)
+    dpo.reference = _read(path, dpo, context)
     return path
 
 
-def _computed(model: Any, dpo: Dpo, path: Path, identity: dict[str, Any], processes: Processes, say: Say) -> None:
+def _computed(model: Any, dpo: Dpo, context: int, path: Path, identity: dict[str, Any], processes: Processes, say: Say) -> None:
     rows = dpo.tokens.rows
     keys = pa.table({"study_id": rows.column("study_id").cast(pa.string()), "sample_id": rows.column("sample_id")})
     exact = ExactAnswers(model, dpo.tokens.encoder) if not path.exists() else None
 
     def shard(indices: Index) -> pa.Table:
         assert exact is not None
-        return _shard(exact, dpo, keys, indices)
+        return _shard(exact, dpo, context, keys, indices)
 
     def told(done: int, wanted: int) -> None:
         say(f"reference of dpo: {done} of {wanted} rows")
@@ -90,30 +93,32 @@ def _computed(model: Any, dpo: Dpo, path: Path, identity: dict[str, Any], proces
     )
 
 
-def _shard(exact: ExactAnswers, dpo: Dpo, keys: pa.Table, indices: Index) -> pa.Table:
+def _shard(exact: ExactAnswers, dpo: Dpo, context: int, keys: pa.Table, indices: Index) -> pa.Table:
     """Answers and log-probabilities of some rows. Equal prompts in one cell are asked once."""
     texts = dpo.tokens.texts
     answers = {id(some): dpo.tokens.encoder.answers(some) for some in map(dpo.answers_of, indices.tolist())}
     asked: dict[tuple[int, int, int], int] = {}
     names = [(int(texts.persona[row]), int(texts.stimulus[row]), id(dpo.answers_of(row))) for row in indices.tolist()]
     place = [asked.setdefault(name, len(asked)) for name in names]
-    first = {number: row for row, number in zip(reversed(indices.tolist()), reversed(place), strict=True)}
-    rows = [first[number] for number in range(len(asked))]
-    prompts = [list(map(int, dpo.tokens.prompt(row))) for row in rows]
-    logs = exact.ask(prompts, [answers[id(dpo.answers_of(row))] for row in rows])
+    first = dict(zip(place, indices.tolist(), strict=True))  # number of a prompt -> a row that has it
+    logs = {number: np.full(len(dpo.answers_of(row)), np.nan) for number, row in first.items()}
+    short = [number for number, row in first.items() if dpo.row_lengths[row] <= context]
+    prompts = [list(map(int, dpo.tokens.prompt(first[number]))) for number in short]
+    logs.update(zip(short, exact.ask(prompts, [answers[id(dpo.answers_of(first[number]))] for number in short]), strict=True))
     found = {"answers": [dpo.answers_of(row) for row in indices.tolist()], "log_probabilities": [logs[number] for number in place]}
     chosen = keys.take(pa.array(indices))
     return pa.table([*chosen.columns, *(pa.array(found[name], _SCHEMA.field(name).type) for name in found)], schema=_SCHEMA)
 
 
-def _read(path: Path, dpo: Dpo) -> npt.NDArray[np.float64]:
+def _read(path: Path, dpo: Dpo, context: int) -> npt.NDArray[np.float64]:
     """The log-probabilities of all rows, one after the other, in the order of the rows."""
     table = pq.read_table(path)
     flat = table.column("log_probabilities").combine_chunks()
     answers = table.column("answers").combine_chunks()
     expected = [value for row in range(len(dpo.tokens.response)) for value in dpo.answers_of(row)]
     values = flat.flatten().to_numpy()
-    if answers.flatten().to_pylist() != expected or not np.isfinite(values).all():
+    short = np.repeat(dpo.row_lengths <= context, np.diff(dpo.offsets))
+    if answers.flatten().to_pylist() != expected or not np.isfinite(values[short]).all():
         raise TrainError(
             "answers that are not those of the rows, or log-probabilities that are no numbers", where=str(path), fix="delete this file"
         )
@@ -142,9 +147,12 @@ def _identity(model: Any, dpo: Dpo, dataset_fingerprint: str, precision: str) ->
 
 
 def weights_digest(model: Any) -> str:
-    """32 hex digits over names, types, shapes and all bytes of a model's weights."""
+    """32 hex digits over names, types, shapes and all bytes of a model's weights; adapters that add nothing yet are left out."""
+    state = model.state_dict()
+    idle = {name for name, tensor in state.items() if "lora_B" in name and not tensor.any()}
+    idle |= {name.replace("lora_B", "lora_A") for name in idle}  # drawn at random, and multiplied by zero
     digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in sorted((name, tensor) for name, tensor in state.items() if name not in idle):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()

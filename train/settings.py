@@ -265,6 +265,8 @@ class TrainConfig(Strict):
                 raise ValueError(f"settings of {name} are given, and the objective is {', '.join(self.weights)}")
         if self.cell_smoothing and "sft" not in self.weights:
             raise ValueError("cell_smoothing is of the objective sft")
+        if self.validation is not None and "reasoning" in self.weights:
+            raise ValueError("validation reads answers right behind the prompt, where a model that reasons has none: leave it out")
         if self.nano is not None and "dpo" in self.weights and len(self.weights) == 1:
             raise ValueError("dpo needs a model that can answer to start from: name a trained `model`, not random weights")
 

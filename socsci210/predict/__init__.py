@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
+from ..language_model import answers_at_once
 from ..prompts import template_hash
 from .crossing import select_arms
 from .openai_options import ServerOptions
@@ -132,6 +133,7 @@ def _training(model: str | None) -> dict[str, Any] | None:
     if model is None or not record.is_file():
         return None
     stored = json.loads(record.read_text(encoding="utf-8"))
+    answers_at_once(stored, model)
     return {
         key: stored.get(key) for key in ("dataset_fingerprint", "train_on", "template", "template_hash", "rows_trained", "studies_trained")
     }

@@ -80,7 +80,8 @@ class Dpo:
         self._row: Index = np.repeat(rows, settings.pairs_per_row)  # (pairs,)
         self._tries: dict[tuple[int, int], Trie] = {}
         lengths = np.array([max(map(len, tokens.encoder.answers(some))) for some in self.answers], np.int64)
-        self.lengths: Index = tokens.prompt_lengths[self._row] + lengths[self._pool.cell[self._row]]
+        self.row_lengths: Index = tokens.prompt_lengths + lengths[self._pool.cell]  # with the longest answer of the cell
+        self.lengths: Index = self.row_lengths[self._row]
         self.trained: Index = np.ones(len(self._row), np.int64)
         self.head: Index = tokens.head[self._row]
         self.begin(0)

@@ -10,7 +10,7 @@ sum of what its parts would give on the same examples.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,31 +28,23 @@ if TYPE_CHECKING:
     from ..examples import RowTokens
 
 
-def parts(
-    config: TrainConfig, tokens: RowTokens, folder: DatasetFolder, model: Any, accelerator: Any, *, say: Callable[[str], None]
-) -> list[Part]:
+def make_parts(config: TrainConfig, tokens: RowTokens, folder: DatasetFolder, *, say: Callable[[str], None]) -> list[Part]:
     """The objectives of a run, each with its weight.
 
     Args:
         config: names them.
         tokens: the training rows.
         folder: their dataset.
-        model: as training starts from it, before it is wrapped: the reference of dpo.
-        accelerator: processes, device and precision of the run.
-        say: called with a line about what is left out, and about work that takes time.
+        say: called with a line about what is left out.
 
     Raises:
-        TrainError: an objective has no example, or the reference of dpo cannot be had.
+        TrainError: an objective has no example.
     """
-    found = []
-    for name, weight in config.weights.items():
-        objective = _made(name, config, tokens, folder)
-        for what, number in objective.counts.items():
+    found = [Part(weight, _made(name, config, tokens, folder)) for name, weight in config.weights.items()]
+    for part in found:
+        for what, number in part.objective.counts.items():
             if number:
-                say(f"{name}: {number} {what.replace('_', ' ')}")
-        if isinstance(objective, Dpo):
-            _with_reference(objective, config, folder, model, accelerator, say)
-        found.append(Part(weight, objective))
+                say(f"{part.objective.name}: {number} {what.replace('_', ' ')}")
     return found
 
 
@@ -66,9 +58,34 @@ def _made(name: str, config: TrainConfig, tokens: RowTokens, folder: DatasetFold
     return Sft(tokens, config.cell_smoothing)
 
 
-def _with_reference(dpo: Dpo, config: TrainConfig, folder: DatasetFolder, model: Any, accelerator: Any, say: Callable[[str], None]) -> None:
+def note_references(
+    parts: Sequence[Part],
+    config: TrainConfig,
+    model: Any,
+    context: int,
+    folder: DatasetFolder,
+    accelerator: Any,
+    say: Callable[[str], None],
+) -> None:
+    """Gives a dpo part the log-probabilities of the model that training starts from; takes time where they are not noted yet.
+
+    Args:
+        parts: of `make_parts`.
+        config: tells where the file lies.
+        model: as training starts from it, before it is wrapped.
+        context: its longest input; longer examples are not trained on and have no reference.
+        folder: the dataset.
+        accelerator: processes, device and precision of the run.
+        say: called with lines about it.
+
+    Raises:
+        TrainError: the file is of something else, or another run computes it at this moment.
+    """
     from ..reference import note
 
     named = config.dpo.reference if config.dpo else None
     place = Path(named) if named else Path(config.output).parent / "reference"
-    note(model, dpo, place, dataset_fingerprint=folder.fingerprint, accelerator=accelerator, say=say)
+    for part in parts:
+        if isinstance(part.objective, Dpo):
+            fingerprint = folder.fingerprint
+            note(model, part.objective, place, context=context, dataset_fingerprint=fingerprint, accelerator=accelerator, say=say)
