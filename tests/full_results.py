@@ -82,7 +82,9 @@ def _effects(random: Random, quality: float, studies: list[str], n: int) -> dict
         "method": "every persona through every arm" if quality < 0.3 else "as assigned", "r": 0.62 - quality, "r_raw": 0.4 - quality,
         "interval": [0.41 - quality, 0.78 - quality], "slope": 0.7, "mae": 0.031, "sign_agreement": 0.81 - quality / 2,
         "n_reliable": sum(one["reliable"] for one in contrasts), "regret": 0.012, "n_contrasts": n, "n_studies": len(studies),
-        "refused": None, "contrasts": contrasts,
+        "refused": None, "contrasts": contrasts, "regret_chance": 0.03, "p": 0.0004 if quality < 0.3 else 0.2,
+        "methods": {"conjoint": "every profile as it was shown"}, "items": {"by number": 12, "pooled": 1}, "parse_rate": 0.94,
+        "left_out": {"outcomes without a contrast": 7},
     }  # fmt: skip
 
 

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from socsci210.cli import app
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.errors import DatasetError
-from socsci210.report import report
+from socsci210.report import figures, report
 from socsci210.report.view import page_of
 from socsci210.report.words import interval, number, percent, signed
 from socsci210.results import Results
 from socsci210.score import score
-from tests.full_results import full
+from tests.full_results import full, sparse
 from tests.scored_dataset import CONFIG, SOURCE, predict_all, row, write_dataset, write_predictions
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\""
@@ -255,11 +257,14 @@ def test_several_models_are_told_apart(dataset: Path, tmp_path: Path) -> None:
     assert "Unseen conditions · second" in text
 
 
-def test_few_studies_show_their_values(tmp_path: Path) -> None:
-    dataset = write_dataset(tmp_path / "few", [row("a", c, answer) for c in (0, 1) for answer in (1, 2, 3, 3)])
-    path = write_predictions(tmp_path / "p.parquet", dataset, predict_all(dataset, lambda _: [0, 1, 0]))
-    text = Page(report([score([path], dataset).write_json(tmp_path / "r.json")], tmp_path / "report.html").read_text(encoding="utf-8")).text
-    assert "no interval under 10 studies: 0.375" in text
+def test_few_studies_show_their_values_and_one_study_its_people(tmp_path: Path) -> None:
+    for studies, said in (("ab", "no interval under 10 studies: 0.375, 0.375"), ("a", "over the people of its one study")):
+        rows = [row(study, c, answer) for study in studies for c in (0, 1) for answer in (1, 2, 3, 3)]
+        dataset = write_dataset(tmp_path / f"few-{studies}", rows)
+        path = write_predictions(tmp_path / "p.parquet", dataset, predict_all(dataset, lambda _: [0, 1, 0]))
+        results = score([path], dataset).write_json(tmp_path / "r.json")
+        text = Page(report([results], tmp_path / "report.html").read_text(encoding="utf-8")).text
+        assert said in text
     assert "refused: one value only" in text
 
 
@@ -273,6 +278,44 @@ def test_no_results_and_mixed_datasets_are_refused(dataset: Path, tmp_path: Path
     with pytest.raises(DatasetError, match="2 different datasets"):
         report([path, other], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PAR1\xff\xfe", "does not read"),
+        (b"[1, 2]", "format None"),
+        (b'{"format": 2}', "format 2"),
+        (b'{"format": 1}', "Field required"),
+        (None, "does not read"),
+    ],
+)
+def test_what_is_no_results_file_is_refused(content: bytes | None, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    if content is not None:
+        path.write_bytes(content)
+    done = CliRunner().invoke(app, ["report", str(path), "--out", str(tmp_path / "report.html")])
+    assert isinstance(done.exception, DatasetError)
+    assert said in str(done.exception)
+    assert str(path) in str(done.exception)
+    assert "run socsci210 score again" in str(done.exception)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_the_page_replaces_no_results_and_no_folder(tmp_path: Path) -> None:
+    path = sparse().write_json(tmp_path / "r.json")
+    before = path.read_bytes()
+    for results, out, said in (
+        ([path], path, "would replace the results"),
+        ([path], tmp_path, "a folder, where a file is wanted"),
+        ([path, path], tmp_path / "report.html", "given twice"),
+    ):
+        with pytest.raises(DatasetError, match=said):
+            report(results, out)
+    with pytest.raises(DatasetError, match="a file, where a folder is wanted"):
+        figures([path], path)
+    assert [one.name for one in tmp_path.iterdir()] == ["r.json"]
+    assert path.read_bytes() == before
 
 
 def test_figures_are_written_for_people() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +15,8 @@ from urllib.parse import unquote
 import pytest
 
 from socsci210.report import report
+from socsci210.report.view import page_of
+from socsci210.report.words import number, signed
 from tests.chromium import PROGRAM, Chromium
 from tests.full_results import full, sparse
 
@@ -69,6 +73,16 @@ SAVE = """
   return saved;
 })()
 """
+
+
+RING = """
+(() => {
+  const at = document.activeElement, look = getComputedStyle(at);
+  return [at.tagName, look.outlineStyle, look.outlineWidth];
+})()
+"""
+HOSTILE = "\"'><script>window.struck = 1</script><img src=x onerror='window.struck = 2'></script>"
+CLOSED = ("kind", "convention", "noise_floor_kind", "resampled", "method", "source", "fingerprint", "studies", "scale_source")
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +190,128 @@ def test_a_large_page_opens_in_a_second(browser: Chromium, page: Path, folder: P
         browser.run("document.body.getBoundingClientRect().height")
         taken.append(browser.processor_seconds)
     assert min(taken) < 1.0, taken
+    assert browser.run("document.querySelectorAll('*').length") < 40_000  # long tables are written when they are opened
+
+
+def _hostile(value: Any, key: str = "") -> Any:
+    """Every text of a results file that comes from a study, a model or a command, with mark-up at its end."""
+    if isinstance(value, dict):
+        named = key in ("studies", "sources", "versions", "left_out", "not_scored", "rows_left_out")
+        return {(f"{name}{HOSTILE}" if named else name): _hostile(one, name if not named else "text") for name, one in value.items()}
+    if isinstance(value, list):
+        return [_hostile(one, key) for one in value]
+    return f"{value}{HOSTILE}" if isinstance(value, str) and key not in CLOSED else value
+
+
+def test_no_text_of_a_study_or_a_model_becomes_markup(browser: Chromium, folder: Path) -> None:
+    """With the policy of the page switched off: it must hold by escaping alone."""
+    found = _hostile(full(studies=11, examples=14, contrasts=6).model_dump(mode="json"))
+    (folder / "hostile.json").write_text(json.dumps(found), encoding="utf-8")
+    page = report([folder / "hostile.json"], folder / "hostile.html")
+    browser.call("Page.setBypassCSP", enabled=True)
+    try:
+        browser.open(page, 1200, 900)
+        browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        saved = browser.run(SAVE)
+        browser.run("new Promise((done) => setTimeout(done, 200))")
+    finally:
+        browser.call("Page.setBypassCSP", enabled=False)
+    assert browser.run("typeof window.struck") == "undefined"
+    assert browser.run("document.querySelectorAll('img, iframe, object, [onerror], a[href^=javascript]').length") == 0
+    assert browser.run("document.querySelectorAll('script').length") == 2
+    assert len(saved) == 4
+    assert browser.complaints == []
+    words = browser.run("document.body.textContent")
+    for part in (found["runs"][0]["model"], *found["dataset"]["studies"].values(), "Strongly disagree" + HOSTILE):
+        assert part in words
+
+
+def test_long_tables_are_written_when_they_are_opened(browser: Chromium, page: Path) -> None:
+    results = full(studies=12, examples=60, contrasts=40)
+    block = page_of([results]).blocks[0]
+    browser.open(page, 1200, 900)
+    rows = "[...document.getElementById('run-0-{}-rows').rows].map((row) => [...row.cells].map((cell) => cell.textContent))"
+    for name in ("cell", "effect"):
+        assert browser.run(rows.format(name)) == []
+        browser.run(f"document.querySelector('[data-table=run-0-{name}-rows] summary').click()")
+        browser.run("new Promise((done) => setTimeout(done, 50))")
+    first = block.run.cells[0]
+    cells = browser.run(rows.format("cell"))
+    assert len(cells) == len(block.run.cells)
+    figures = [number(value) for value in (first.W, first.noise_floor, first.chance)]
+    assert cells[0] == [first.study_id, f"{first.condition_num}, {first.task_num}", "1 to 7", str(first.n), *figures]
+    for got, one in zip(browser.run(rows.format("effect")), block.contrasts, strict=True):
+        answer = "yes" if one.reliable else "no"
+        assert got == [one.label, one.study_id, signed(one.human), number(one.human_se), signed(one.model), answer, one.design]
+    search = "document.querySelector('[data-rows=run-0-cell-rows]')"
+    browser.run(f"{search}.value = 'st003'; {search}.dispatchEvent(new Event('input')); 0")
+    assert browser.run(f"{search}.closest('.filter').querySelector('output').textContent") == "20 of 240 rows"
+
+
+def test_the_numbers_of_a_cell_are_a_table(browser: Chromium, page: Path) -> None:
+    example = full(studies=12, examples=60, contrasts=40).runs[0].examples[1]
+    browser.open(page, 390, 844)
+    browser.run("document.querySelectorAll('.cell')[1].querySelector('summary').click()")
+    browser.run("new Promise((done) => setTimeout(done, 50))")
+    rows = "[...document.querySelectorAll('.cell')[1].querySelectorAll('tbody tr')]"
+    got = browser.run(f"{rows}.map((row) => [...row.cells].map((cell) => cell.textContent))")
+    wanted = zip(example.support, example.labels, example.human, example.model, strict=True)
+    assert got == [[f"{value} {label}".strip(), number(human), number(model)] for value, label, human, model in wanted]
+
+
+def test_without_scripts_the_page_still_reads(browser: Chromium, page: Path) -> None:
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(page, 1200, 900)
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+    seen = "[...document.querySelectorAll('{}')].filter((one) => one.getClientRects().length).length"
+    assert browser.run(seen.format(".cell")) == 4 * 60
+    assert browser.run(seen.format(".filter")) == browser.run(seen.format("[data-table]")) == 0
+    assert browser.run(seen.format(".unscripted")) == 8  # where the long tables are instead
+
+
+def test_headings_tables_and_pictures_are_in_order(browser: Chromium, page: Path) -> None:
+    browser.open(page, 1200, 900)
+    browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    browser.run("new Promise((done) => setTimeout(done, 100))")
+    levels = browser.run("[...document.querySelectorAll('h1, h2, h3, h4')].map((one) => Number(one.tagName[1]))")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert browser.run("[...document.querySelectorAll('th')].filter((one) => !one.scope).length") == 0
+    assert browser.run("[...document.querySelectorAll('table')].filter((one) => !one.tHead).length") == 0
+    named = (
+        "[...document.querySelectorAll('svg.fig:not([aria-hidden])')].filter((one) => one.getAttribute('role') !== 'img' || !one.ariaLabel)"
+    )
+    assert browser.run(f"{named}.length") == 0
+    for name in ("header", "main", "nav"):
+        assert browser.run(f"document.querySelectorAll('{name}').length") == 1
+
+
+def test_every_stop_of_the_keyboard_is_seen(browser: Chromium, page: Path) -> None:
+    """Each stop has a ring of three pixels; regions that scroll are stops."""
+    browser.open(page, 1200, 900)
+    stops = set()
+    for _ in range(60):
+        browser.press("Tab")
+        tag, style, width = browser.run(RING)
+        stops.add(tag)
+        assert (style, width) == ("solid", "3px"), tag
+    assert {"A", "BUTTON", "DIV", "INPUT", "SELECT", "SUMMARY"} <= stops
+
+
+def test_paper_holds_every_part(browser: Chromium, page: Path) -> None:
+    browser.open(page, 1200, 900)
+    browser.call("Emulation.setEmulatedMedia", media="print", features=[])
+    shown = "document.querySelector('{}').getClientRects().length > 0"
+    for part in ("#overview svg.fig", "#run-0-cards .cell svg.fig", "#run-0-study-rows td", "#run dl", ".unscripted"):
+        assert browser.run(shown.format(part)), part
+    heights = browser.run("[...document.querySelectorAll('.chart, .cell')].map((one) => one.getBoundingClientRect().height)")
+    assert max(heights) < 950  # a figure taller than a page of A4 would be printed over what follows it
+    content = base64.b64decode(browser.call("Page.printToPDF")["data"])
+    assert content.startswith(b"%PDF-")
+    browser.call("Emulation.setEmulatedMedia", media="", features=[])
 
 
 def test_a_sparse_page_works(browser: Chromium, folder: Path) -> None:

@@ -29,8 +29,10 @@ def report(results: Sequence[Path], out: Path) -> Path:
         out: the page.
 
     Raises:
-        DatasetError: no file, one that does not read, or files of different datasets.
+        DatasetError: no file, one given twice, one that does not read, or files of different datasets; or the page would replace a folder
+            or one of the files.
     """
+    out = _writable(Path(out), results)
     page = page_of(_read(results))
     environment = _environment()
     script = environment.get_template("report.js.jinja").render()
@@ -38,7 +40,6 @@ def report(results: Sequence[Path], out: Path) -> Path:
     text = environment.get_template("report.html.jinja").render(
         page=page, tables=embedded(page), script=script, digest=digest, figure_style=figure_style()
     )
-    out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(out.name + ".tmp")
     draft.write_text(text, encoding="utf-8")
@@ -54,14 +55,26 @@ def figures(results: Sequence[Path], folder: Path) -> Exported:
         folder: made where it is missing; files of the same names are replaced.
 
     Raises:
-        DatasetError: no file, one that does not read, or files of different datasets.
+        DatasetError: no file, one given twice, one that does not read, or files of different datasets; or the folder is a file.
     """
+    if Path(folder).is_file():
+        raise DatasetError("a file, where a folder is wanted", where=str(folder), fix="name a folder with --figures")
     return write_drawings(page_of(_read(results)).drawings, folder)
+
+
+def _writable(out: Path, results: Sequence[Path]) -> Path:
+    if out.is_dir():
+        raise DatasetError("a folder, where a file is wanted", where=str(out), fix=f"name a file with --out, such as {out / 'report.html'}")
+    if any(out.resolve() == Path(path).resolve() for path in results):
+        raise DatasetError("the page would replace the results", where=str(out), fix="name another file with --out")
+    return out
 
 
 def _read(results: Sequence[Path]) -> list[Results]:
     if not results:
         raise DatasetError("no results file given", fix="name at least one results.json")
+    if len({Path(path).resolve() for path in results}) < len(results):
+        raise DatasetError("a results file is given twice", where=", ".join(map(str, results)), fix="name each file once")
     found = [Results.read_json(path) for path in results]
     fingerprints = {one.dataset.fingerprint for one in found}
     if len(fingerprints) > 1:
