@@ -220,7 +220,7 @@ def test_the_sampling_error_is_the_spread_over_subsamples(tmp_path: Path) -> Non
     assert whole.stated is not None
     off = np.array(points) - whole.stated.W.point
     assert np.hypot(np.mean(errors), np.mean(biases)) == pytest.approx(np.sqrt((off**2).mean()), rel=0.3)
-    assert whole.sampling_error == whole.sampling_bias == pytest.approx(0, abs=1e-12)
+    assert (whole.sampling_error, whole.sampling_bias) == pytest.approx((0, 0), abs=1e-12)
     one = [everyone[40 * cell] for cell in range(12)]
     lone = score([write_predictions(tmp_path / "p.parquet", dataset, one, per_cell=1)], dataset, controls=False).runs[0]
     assert lone.sampling_error is lone.sampling_bias is None  # one person of a cell shows no spread
