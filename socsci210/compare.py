@@ -157,7 +157,7 @@ def _difference(values: Floats, draws: int, seed: int) -> Difference:
     enough = n >= MIN_STUDIES
     return Difference(
         point=float(values.mean()),
-        interval=percentiles(values[resamples(n, draws, seed)].mean(axis=1)) if enough else None,
+        interval=percentiles(values[resamples(n, draws, seed)].mean(axis=1), n) if enough else None,
         values=None if enough else tuple(values.tolist()),
         p=sign_flip(values, seed=seed),
         minimum_detectable=minimum_detectable(values),
