@@ -24,7 +24,7 @@ def starting_model(config: TrainConfig, rows: Any, accelerator: Any) -> tuple[An
     if config.lora is not None:
         model = add_adapters(model, config.lora)
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     return model.train(), tokenizer
 
 
