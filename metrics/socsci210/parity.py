@@ -196,8 +196,8 @@ def _one_study(
         best, worst = attribute.labels[int(np.nanargmax(own))], attribute.labels[int(np.nanargmin(own))]
         large, small = int((own_sizes >= min_people).sum()), int(((own_sizes > 0) & (own_sizes < min_people)).sum())
         part = slice(edges[i], edges[i + 1])
-        groups = _group_means(attribute.labels, own_sizes, totals[part], enough[part], min_people)
-        found.append(StudyGaps(study, attribute.name, accuracy_gap, model_gap, human_gap, best, worst, large, small, groups))
+        shown = _group_means(attribute.labels, own_sizes, totals[part], enough[part], min_people)
+        found.append(StudyGaps(study, attribute.name, accuracy_gap, model_gap, human_gap, best, worst, large, small, shown))
     return found
 
 
