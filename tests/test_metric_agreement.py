@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from socsci210.metrics.socsci210.agreement import agreement, resampled_r, sign_flip_p
+from socsci210.metrics.socsci210.agreement import agreement, permutation_p, resampled_r
 from socsci210.metrics.socsci210.effects import Contrasts, Rows, amce, between_contrasts, joined
 
 from .test_metric_effects import NOBODY, between_rows, conjoint
@@ -65,7 +67,7 @@ def test_correction_recovers_the_true_correlation() -> None:
 
 
 def test_no_human_effects_give_no_agreement() -> None:
-    """Effects planted as zero: all noise, so r is refused, and flipping signs finds chance."""
+    """Effects planted as zero: all noise, so r is refused, and shuffling arms finds chance."""
     refused, small = 0, 0
     for seed in range(60):
         rng = np.random.default_rng(seed)
@@ -73,7 +75,7 @@ def test_no_human_effects_give_no_agreement() -> None:
         result = agreement(found)
         refused += result["refused"] == "people's effects do not stand out from the noise of their measurement"
         assert np.isnan(result["r"]) == (result["refused"] is not None)
-        small += sign_flip_p(found, draws=200, seed=seed) <= 0.05
+        small += permutation_p(found, draws=200, seed=seed) <= 0.05
     assert refused >= 57
     assert small <= 8  # 3 expected of 60
 
@@ -94,7 +96,7 @@ def test_rounding_is_no_effect() -> None:
     found = contrasts_of(human, 0.01, 1e-16 * human)
     assert agreement(found) == pytest.approx(agreement(contrasts_of(human, 0.01, np.zeros(10))), nan_ok=True)
     assert agreement(found)["refused"] == "the model has no effects: it gives every arm the same answers"
-    assert sign_flip_p(found) == 1
+    assert permutation_p(found) == 1
     assert np.isnan(resampled_r(found)).all()
 
 
@@ -160,11 +162,11 @@ def test_resampled_r_draws_studies() -> None:
     assert (resampled_r(found, draws=5, seed=1) == resampled_r(found, draws=5, seed=1)).all()
 
 
-def test_sign_flips_find_agreement() -> None:
+def test_shuffled_arms_find_agreement() -> None:
     rng = np.random.default_rng(5)
     human = rng.normal(0, 0.2, 40)
-    assert sign_flip_p(contrasts_of(human, 0.05, human + rng.normal(0, 0.1, 40)), draws=999) == pytest.approx(0.001)
-    assert sign_flip_p(contrasts_of(human, 0.05, -human), draws=999) > 0.99
+    assert permutation_p(contrasts_of(human, 0.05, human + rng.normal(0, 0.1, 40)), draws=999) == pytest.approx(0.001)
+    assert permutation_p(contrasts_of(human, 0.05, -human), draws=999) > 0.99
 
 
 def test_designs_are_joined() -> None:
@@ -183,3 +185,55 @@ def test_effects_under_a_hundredth_of_people_s_are_none() -> None:
     tiny = agreement(contrasts_of(human, 0.01, human / 200))
     assert np.isnan(tiny["r"])
     assert tiny["refused"] == "the model's effects are under a hundredth of people's: it hardly tells arms apart"
+
+
+def planted(seed: int, *, studies: int, effect: float, rho: float, outcomes: int = 4, arms: int = 3, people: int = 60) -> Contrasts:
+    """People's answers to several outcomes hang together and arms move all of them alike, in the model's mind and in truth; the two are
+    correlated rho. Arms against a control, so that all contrasts share its noise."""
+    rng = np.random.default_rng(seed)
+    arm, person = rng.integers(0, arms, (studies, people)), rng.normal(size=(studies, people))
+    truth = rng.normal(size=(studies, arms))
+    belief = rho * truth + np.sqrt(1 - rho**2) * rng.normal(size=(studies, arms))
+    study, who, task = (one.ravel() for one in np.indices((studies, people, outcomes)))
+    value = person[study, who] + rng.normal(size=len(study)) + effect * truth[study, arm[study, who]]
+    rows = Rows(study, arm[study, who], task, np.zeros_like(study), who, value)
+    return between_contrasts(rows, rows._replace(value=belief[study, arm[study, who]]), np.zeros(studies, np.int64))
+
+
+def test_corrected_r_is_about_unbiased_at_the_size_of_a_release() -> None:
+    """40 studies, whose people answer all outcomes. Effects that are half noise: raw r falls short, corrected r does not."""
+    found = [agreement(planted(seed, studies=40, effect=0.35, rho=0.6)) for seed in range(60)]
+    raw, corrected = (np.array([one[name] for one in found]) for name in ("r_raw", "r"))  # type: ignore[literal-required]
+    assert np.isfinite(corrected).all()
+    assert 0.35 < np.mean([one["reliability"] for one in found]) < 0.65
+    assert raw.mean() < 0.5
+    assert corrected.mean() == pytest.approx(0.6, abs=0.03)  # the mean of 60 has an error of about 0.013
+
+
+def test_p_is_right_where_people_answer_several_outcomes() -> None:
+    """No effects, beliefs that hold for all outcomes of a study: flipping outcomes one by one would call 18 of 100 worlds significant."""
+    worlds = [planted(seed, studies=12, effect=0, rho=0) for seed in range(150)]
+    p = np.array([permutation_p(one, draws=199, seed=seed) for seed, one in enumerate(worlds)])
+    assert (p <= 0.05).mean() < 0.09
+    assert np.mean(p) == pytest.approx(0.5, abs=0.08)
+    assert np.mean([agreement(one)["r"] != agreement(one)["r"] for one in worlds[:50]]) > 0.9  # refused: nan
+
+
+@pytest.mark.parametrize("control", [0, -1])
+def test_p_equals_all_orders_of_the_arms(control: int) -> None:
+    """Two studies of three arms and two outcomes: 6 x 6 orders of the model's arms."""
+    rng = np.random.default_rng(3)
+    study, task, arm, copy = (one.ravel() for one in np.indices((2, 2, 3, 4)))
+    human, model = rng.normal(size=len(study)), rng.normal(size=(2, 3))
+    rows = Rows(study, arm, task, np.zeros_like(study), 10 * arm + copy, human)
+    orders = [np.array(one) for one in permutations(range(3))]
+
+    def product(first: np.ndarray, second: np.ndarray) -> float:
+        believed = np.where(study == 0, model[0][first[arm]], model[1][second[arm]])
+        found = between_contrasts(rows, rows._replace(value=believed), np.full(2, control))
+        return float(found.human @ found.model)
+
+    seen = product(orders[0], orders[0])
+    truth = np.mean([product(first, second) >= seen - 1e-12 for first in orders for second in orders])
+    found = between_contrasts(rows, rows._replace(value=model[study, arm]), np.full(2, control))
+    assert permutation_p(found, draws=20_000) == pytest.approx(truth, abs=0.015)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind, ttest_rel
 
-from socsci210.metrics.socsci210.agreement import agreement, sign_flip_p
+from socsci210.metrics.socsci210.agreement import agreement, permutation_p
 from socsci210.metrics.socsci210.effects import Contrasts, Rows, amce, between_contrasts, within_contrasts
 
 NOBODY = np.full(10, -1)
@@ -239,7 +239,7 @@ def test_empty_and_lone_arms_give_no_contrast() -> None:
             assert contrasts(rows, rows, NOBODY).human.shape == (0,)
     assert amce(empty, np.zeros(0), np.zeros((0, 2), np.int64)).human.shape == (0,)
     assert agreement(between_contrasts(empty, empty, NOBODY))["refused"] == "0 contrasts, fewer than 3"
-    assert np.isnan(sign_flip_p(between_contrasts(empty, empty, NOBODY)))
+    assert np.isnan(permutation_p(between_contrasts(empty, empty, NOBODY)))
 
 
 def test_constant_arms_show_nothing() -> None:

@@ -11,13 +11,14 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from .codes import Codes, Floats, distinct, ratio, total
+from .codes import Codes, Floats, Ints, distinct, ratio, total
 from .effects import REFERENCE_OTHERS, Contrasts
 
 SMALLEST = 1e-6  # model effects below it are rounding: a model blind to conditions has them too
 NEGLIGIBLE = (
     0.01  # of the root mean square of people's effects: smaller model effects tell no arms apart, and a correlation hides their size
 )
+AT_ONCE = 100  # permutations: bounds the memory
 FEWEST = 3  # contrasts for a correlation
 SHARED = 0.25  # correlation of the squared errors of two contrasts of one study: those of two arms against one control are correlated 1/2
 
@@ -101,18 +102,55 @@ def resampled_r(contrasts: Contrasts, *, draws: int = 1000, seed: int = 0) -> Fl
     return ratio(hm, np.sqrt(signal))
 
 
-def sign_flip_p(contrasts: Contrasts, *, draws: int = 1000, seed: int = 0) -> float:
-    """Chance of so large an E[hm] if the model knew nothing: the signs of its effects are flipped at random, study by study and outcome by
-    outcome, all contrasts of an outcome together. One-sided, (1 + hits) / (1 + draws) (Phipson & Smyth 2010); nan without contrasts.
+def permutation_p(contrasts: Contrasts, *, draws: int = 1000, seed: int = 0) -> float:
+    """Chance of so large an E[hm] if the model knew nothing: which arm has which effect of the model is shuffled within each study.
+
+    All outcomes of a study are shuffled alike (levels of a conjoint within their attribute): they are answered by the same people and the
+    model may hold one arm to be the best for all, so their products are no independent witnesses. One-sided, (1 + hits) / (1 + draws)
+    (Phipson & Smyth 2010); a study of k arms has k! orders, so few studies of two arms cannot give a small p. nan without contrasts.
     """
     if not len(contrasts.human):
         return np.nan
-    products = _weights(distinct([contrasts.study])) * contrasts.human * _without_rounding(contrasts).model
-    outcomes = distinct([contrasts.study, contrasts.task])
-    each = total(outcomes.code, products, outcomes.size)
-    signs = np.random.default_rng(seed).integers(0, 2, (draws, outcomes.size)) * 2.0 - 1
-    hits = int((signs @ each >= each.sum() - 1e-15).sum())
+    arms = _arms(contrasts, _weights(distinct([contrasts.study])) * contrasts.human, _without_rounding(contrasts).model)
+    gain = arms.gain[np.lexsort((arms.number, arms.outcome))]
+    seen = float(gain @ arms.model[np.lexsort((arms.number, arms.outcome))])
+    rng, hits = np.random.default_rng(seed), 0
+    for first in range(0, draws, AT_ONCE):
+        keys = rng.random((min(AT_ONCE, draws - first), int(arms.family.max()) + 1))[:, arms.family] + arms.outcome
+        hits += int((arms.model[np.argsort(keys, axis=1)] @ gain >= seen - 1e-12 * abs(seen) - 1e-15).sum())
     return (1 + hits) / (1 + draws)
+
+
+class _Arms(NamedTuple):
+    """The arms behind some contrasts, references included, shape (arms,): sum of gain times model is E[hm].
+
+    `number` of the arm or level, `outcome` its code, `family`: code of the same arm in all outcomes of its study.
+    """
+
+    outcome: Ints
+    number: Ints
+    family: Ints
+    model: Floats
+    gain: Floats
+
+
+def _arms(contrasts: Contrasts, human: Floats, model: Floats) -> _Arms:
+    """Model effects by arm (less that of the reference, or of the mean of all arms) and what each adds to the sum of human times model."""
+    outcomes = distinct([contrasts.study, contrasts.task, contrasts.item, contrasts.attribute])
+    others = contrasts.reference == REFERENCE_OTHERS
+    stated = outcomes.first[~others[outcomes.first]]  # outcomes whose reference is an arm too, with an effect of zero
+    k, together = outcomes.n[outcomes.code].astype(np.float64), total(outcomes.code, human, outcomes.size)
+    at_least_two = np.maximum(k, 2)
+    own = np.where(others, at_least_two / (at_least_two - 1) * (human - together[outcomes.code] / k), human)
+    row = np.concatenate([np.arange(len(human)), stated])
+    number = np.concatenate([contrasts.condition, contrasts.reference[stated]])
+    return _Arms(
+        outcome=outcomes.code[row],
+        number=number,
+        family=distinct([contrasts.study[row], contrasts.attribute[row], number]).code,
+        model=np.concatenate([np.where(others, (k - 1) / k, 1.0) * model, np.zeros(len(stated))]),
+        gain=np.concatenate([own, -together[outcomes.code[stated]]]),
+    )
 
 
 def _without_rounding(contrasts: Contrasts) -> Contrasts:

@@ -52,7 +52,7 @@ Returns:
     individual_accuracy: `accuracy_median` (primary), `accuracy_draw`, each also `_unclipped`, `entropy_ratio`, `n_rows_accuracy`.
     demographic_parity: `parity`, a dict with, for every attribute, `accuracy_gap`, `response_gap`, `human_gap`, each also as `_null` (mean
         over shuffled labels) and `_net` (less that), `excess`, `excess_net`, `n_studies`, `n_groups_left_out`.
-    treatment_effects: `r`, `r_raw`, `r_interval`, `p_sign_flip`, `reliability`, `slope`, `mae`, `sign_agreement`, `regret`,
+    treatment_effects: `r`, `r_raw`, `r_interval`, `p`, `reliability`, `slope`, `mae`, `sign_agreement`, `regret`,
         `regret_chance`, `n_contrasts`, `n_reliable`, `n_studies`, `method`, `refused` (why there is no `r`, or None).
     calibration: `ece`, `brier`, `calibration_bins` (None for points and draws), `entropy_ratio`, `n_rows_calibration`.
     no config name: all of these but treatment_effects. Every config: `parse_rate`.

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from .agreement import agreement, resampled_r, sign_flip_p
+from .agreement import agreement, permutation_p, resampled_r
 from .calibration import calibration, entropies, entropy_ratios
 from .cells import Answers, Cells, Floats, Ints, Mass, cells_of, mean_by, means, medians, on_scale, people, predicted
 from .codes import distinct, total
@@ -81,7 +81,7 @@ def treatment_effects(
         person: numbered per study.
         levels: conjoint attributes of each row, shape (rows, attributes).
         control: control condition of each study that has one, by name.
-        seed: of resamples and sign flips.
+        seed: of resamples and permutations.
 
     Raises:
         ValueError: `control` names a study or a condition that the rows do not have.
@@ -110,7 +110,7 @@ def treatment_effects(
     plain = {name: _number(value) if isinstance(value, float) else value for name, value in figures.items()}
     return plain | {
         "r_interval": [float(end) for end in np.quantile(known, [0.025, 0.975])] if len(known) and figures["refused"] is None else None,
-        "p_sign_flip": _number(sign_flip_p(found, draws=EFFECT_DRAWS, seed=seed)),
+        "p": _number(permutation_p(found, draws=EFFECT_DRAWS, seed=seed)),
         "method": "every persona through every arm" if (~human).any() else "as assigned",
     }
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..dataset_folder import DatasetFolder
 from ..items import POOLED, Items
-from ..metrics.socsci210.agreement import agreement, resampled_r, sign_flip_p
+from ..metrics.socsci210.agreement import agreement, permutation_p, resampled_r
 from ..metrics.socsci210.cells import Answers
 from ..metrics.socsci210.codes import distinct, total
 from ..metrics.socsci210.effects import Contrasts, Rows, between_contrasts, joined, within_contrasts
-from ..reference import MIN_STUDIES, percentiles
+from ..reference import MIN_STUDIES, PERMUTATIONS, percentiles
 from ..results import Contrast, Effects
 from .arms import Arms, read_arms
 from .conjoint import Conjoints, judged_of, some_answers
@@ -23,7 +23,6 @@ from .predictions import Mask
 from .rows import means_on_scale
 from .scored import Scored
 
-FLIPS: Final = 2000
 STUDIES_AT_ONCE: Final = 20  # bounds the memory
 WITHIN: Final = 0.5  # people are compared with themselves where more of them than this answered in several arms
 AS_SHOWN: Final = "every profile as it was shown, to the person who saw it"
@@ -63,7 +62,7 @@ def treatment_effects(scored: Scored, arms: PredictionFiles | None, folder: Data
         method=method,
         **{name: known[name] for name in names},
         regret_chance=agreed["regret_chance"],
-        p=sign_flip_p(contrasts, draws=FLIPS, seed=seed),
+        p=permutation_p(contrasts, draws=PERMUTATIONS, seed=seed),
         interval=interval,
         contrasts=tuple(_contrast(scored.split.studies, contrasts, i, label) for i, label in enumerate(labels)),
         methods={name: methods.get(name, method) for name in np.unique(contrasts.design).tolist()},
