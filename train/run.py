@@ -79,7 +79,7 @@ class Run:
             {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, betas=BETAS)
+        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, betas=BETAS, fused=True)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         per_step = config.global_batch or config.batch_size * config.accumulation * accelerator.num_processes
         self.orders = Orders(parts, among, per_step, config.seed, share=config.share_prefix)
