@@ -83,6 +83,25 @@ def test_the_true_distribution_scores_the_noise_floor(true_run: Run) -> None:
     assert true_run.effects.p is not None and true_run.effects.p < 0.01
 
 
+@pytest.mark.parametrize("studies", [1, 12])
+def test_the_noise_floor_lies_within_the_interval_of_the_true_distribution(studies: int, tmp_path: Path) -> None:
+    """The interval of one study resamples its people, that of twelve the studies. Of ten worlds, chance may spoil two."""
+    from .scored_dataset import predict_all, row, write_dataset, write_predictions
+
+    held = 0
+    for world in range(10):
+        rng = np.random.default_rng([studies, world])
+        truth = rng.dirichlet(np.full(3, 3.0), (studies, 7))
+        rows = [row(f"s{s}", c, int(a)) for s in range(studies) for c in range(1, 7) for a in rng.choice([1, 2, 3], 40, p=truth[s, c])]
+        dataset = write_dataset(tmp_path / f"dataset{world}", rows)
+        given = predict_all(dataset, lambda one, truth=truth: truth[int(one["study_id"][1:]), one["condition_num"]])
+        stated = score([write_predictions(tmp_path / f"{world}.parquet", dataset, given)], dataset, controls=False).runs[0].stated
+        assert stated is not None and stated.W.interval is not None
+        assert stated.W.resampled == ("people" if studies == 1 else "studies")
+        held += stated.W.interval[0] <= stated.noise_floor <= stated.W.interval[1]
+    assert held >= 8
+
+
 def test_a_biased_predictor_is_caught_by_parity(
     true_rows: list[dict[str, object]], true_run: Run, simulated_dataset: Path, tmp_path: Path
 ) -> None:
