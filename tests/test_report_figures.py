@@ -194,10 +194,10 @@ def test_what_contaminates_a_run_stands_on_each_of_its_figures() -> None:
     for board in page.boards:
         bad = [block for block in board.blocks if block.contaminated]
         for drawing in board.figures:
-            assert ("trained on 12\u00a0% of the scored rows" in drawing.body) == bool(bad)
+            assert ("trained on 12\u00a0% of rows" in drawing.body) == bool(bad)
         for block in board.blocks:
             for drawing in block.drawings:
-                assert ("Contaminated: trained on 12\u00a0% of the scored rows" in drawing.body) == bool(block.contaminated), drawing.name
+                assert ("Contaminated: trained on 12\u00a0% of rows" in drawing.body) == bool(block.contaminated), drawing.name
     assert sum(bool(block.contaminated) for block in page.blocks) == 1
 
 

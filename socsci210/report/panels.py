@@ -102,7 +102,8 @@ def group_name(one: GroupScore) -> str:
 def by_group(name: str, kind: Literal["topic", "scale_length"], groups: Sequence[GroupScore], said: Sequence[str]) -> Drawing:
     """Every topic, or every length of scale, between noise floor and chance."""
     rows = [
-        Row(one.name, (Mark("floor", one.noise_floor), Mark("chance", one.chance), Mark("model", one.W)), number(one.W)) for one in groups
+        Row(group_name(one), (Mark("floor", one.noise_floor), Mark("chance", one.chance), Mark("model", one.W)), number(one.W))
+        for one in groups
     ]
     return dots(f"{name}-{kind.replace('_', '-')}", _TITLES[kind], rows, _distances(rows), said=said)
 

@@ -58,7 +58,7 @@ def stamp(found: Contamination | None) -> list[str]:
     """What a figure of a contaminated run must bear; short enough for a phone."""
     if found is None or not found.overlap_rows:
         return []
-    return [f"Contaminated: trained on {percent(found.share)} of the scored rows"]
+    return [f"Contaminated: trained on {percent(found.share)} of rows"]
 
 
 def _gap(score: Score) -> Verdict:
