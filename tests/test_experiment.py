@@ -18,8 +18,9 @@ import yaml
 from socsci210 import experiment as package
 from socsci210.dataset_folder import MANIFEST, fingerprint, table_file, write_parquet
 from socsci210.errors import SocSciError
-from socsci210.experiment import SETTINGS, ExperimentError, ExperimentResult, published, read_experiment, run_experiment, shipped
+from socsci210.experiment import SETTINGS, ExperimentError, ExperimentResult, leash, published, read_experiment, run_experiment, shipped
 from socsci210.experiment import run as steps_module
+from socsci210.experiment.children import plain_launch
 from socsci210.experiment.config import ExperimentConfig, Serve
 from socsci210.experiment.steps import Steps
 from socsci210.experiment.table import Scored, reasons_not_to_compare, tables
@@ -29,6 +30,8 @@ from socsci210.schema import TABLES
 from socsci210.score import score
 from socsci210.train.config import TrainConfig, TrainError, resolve
 from socsci210.train.loop import train
+from tests.openai_server import CHATML, taught_model
+from tests.tiny import tiny_tokenizer
 from tests.tiny_dataset import tiny_rows, write_tiny_dataset
 
 NANO = {"hidden_size": 16, "intermediate_size": 24, "layers": 1, "heads": 2, "vocab_size": 320, "context": 512}
@@ -266,6 +269,17 @@ def test_folder_of_something_else_and_of_a_run_at_work(dataset: Path, tmp_path: 
         run_experiment("unseen-studies", tiny_file(tmp_path, dataset), out=tmp_path / "busy")
 
 
+def test_settings_without_a_file_on_the_command_line(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from socsci210.cli.app import app
+
+    told = CliRunner().invoke(app, ["experiment", "unseen-studies", "--dataset", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
+    assert isinstance(told.exception, SocSciError) and "no dataset.json" in str(told.exception)
+    told = CliRunner().invoke(app, ["experiment", "unseen-studies", "--per_sell=3", "--dry-run"])
+    assert isinstance(told.exception, SocSciError) and "did you mean 'per_cell'" in str(told.exception)
+
+
 def test_split_without_rows(tmp_path: Path) -> None:
     folder = write_tiny_dataset(tmp_path / "d", [row for row in tiny_rows() if row["study_id"] != "unseen"])
     with pytest.raises(ExperimentError, match=r"no rows on the test side of unseen_studies"):
@@ -275,6 +289,87 @@ def test_split_without_rows(tmp_path: Path) -> None:
 def test_unknown_simulated_study(tmp_path: Path) -> None:
     with pytest.raises(SocSciError, match=r"(?s)no simulated study is called sim_tea.*sim_tap_water"):
         run_experiment("unseen-studies", overrides=["--simulated.studies", "[sim_tea]"], out=tmp_path / "out", say=lambda line: None)
+
+
+# --- programs that are started --------------------------------------------------------------------------------------------------------
+
+SERVER = """
+import sys
+from socsci210.language_model import load_model
+from tests.openai_server import Answering, OpenAIServer
+model, tokenizer = load_model(sys.argv[1])
+OpenAIServer(Answering(model, tokenizer), port=int(sys.argv[2]))._http.serve_forever()
+"""
+
+
+def alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.is_file() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_what_is_started_ends_with_its_starter(tmp_path: Path) -> None:
+    """Kill -9 closes the pipe, as closing it here does."""
+    note = tmp_path / "pid"
+    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(100)"
+    child = subprocess.Popen([sys.executable, leash.__file__, sys.executable, "-c", code], stdin=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (note.is_file() and note.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    pid = int(note.read_text())
+    assert alive(pid)
+    assert child.stdin is not None
+    child.stdin.close()
+    assert child.wait(60) != 0
+    assert not alive(pid)
+    other = subprocess.Popen([sys.executable, leash.__file__, sys.executable, "-c", "raise SystemExit(3)"], stdin=subprocess.PIPE)
+    assert other.wait(60) == 3 and other.stdin is not None
+    other.stdin.close()
+
+
+def test_models_are_asked_through_a_server(dataset: Path, tmp_path: Path, in_process: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    (tmp_path / "server.py").write_text(SERVER)
+    tokenizer, base = tiny_tokenizer(), tmp_path / "base"
+    tokenizer.chat_template = CHATML
+    taught_model(tokenizer, map(str, range(8))).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    serve = {"command": f"{sys.executable} {tmp_path / 'server.py'} {{model}} {{port}}", "concurrency": 2}
+    file = tiny_file(tmp_path, dataset, serve=serve, per_cell=1, nano=None, model=str(base))
+    said: list[str] = []
+    result = run_experiment("unseen-studies", file, out=tmp_path / "out", say=said.append)
+    run = json.loads(result.results[0].read_text(encoding="utf-8"))["runs"][0]
+    assert run["engine"] == "openai" and run["stated"] is not None
+    assert any("127.0.0.1" in line for line in said) and sum("starting the server" in line for line in said) == 2
+
+    none = serve | {"command": f"{sys.executable} {tmp_path / 'none.py'} {{model}} {{port}}"}
+    broken = tiny_file(tmp_path, dataset, serve=none, nano=None, model=str(base))
+    with pytest.raises(ExperimentError, match=r"(?s)none.py.*check serve.command; the whole log is .*predict.log"):
+        run_experiment("unseen-studies", broken, out=tmp_path / "out", say=lambda line: None)
+
+
+def test_several_processes_are_told_what_one_would_do(
+    dataset: Path, tmp_path: Path, in_process: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that each process runs makes the file that predicting here makes; the launcher has its own tests."""
+    from typer.testing import CliRunner
+
+    from socsci210.cli.app import app
+
+    asked: list[int] = []
+
+    def run(n: int, arguments: list[str], log: Path, threads: int | None) -> None:
+        asked.append(n)
+        shown = CliRunner().invoke(app, arguments)
+        assert shown.exit_code == 0, shown.output
+
+    monkeypatch.setattr("socsci210.experiment.answers.in_processes", run)
+    alone = run_experiment("unseen-studies", tiny_file(tmp_path, dataset), out=tmp_path / "one", say=lambda line: None)
+    several = run_experiment(
+        "unseen-studies", tiny_file(tmp_path, dataset, launch={"processes": 2}), out=tmp_path / "two", say=lambda line: None
+    )
+    assert asked == [2, 2] and plain_launch(2)[:3] == ["--multi_gpu", "--num_processes", "2"]
+    found = [json.loads(one.results[1].read_text(encoding="utf-8"))["runs"][0]["stated"] for one in (alone, several)]
+    assert found[0] == found[1]
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------------------------

@@ -43,8 +43,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score predictions against people, beside chance, noise floor and the controls."""
-    from ..score import score as run
     from ..score import overlap_notes, summary
+    from ..score import score as run
 
     results = run(predictions, dataset, arms=arms or (), allow_overlap=allow_overlap, seed=seed)
     results.write_json(out)
@@ -141,13 +141,16 @@ def experiment(
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    overrides = list(context.args)
+    if config is not None and str(config).startswith("--"):  # the first of the settings, where no file is named
+        overrides, config = [str(config), *overrides], None
     if dry_run:
-        plan = plan_experiment(setting, config, context.args, out)
+        plan = plan_experiment(setting, config, overrides, out)
         show(plan.rows, plan.columns, title=f"{setting}: what would be done in {out}")
         for line in (*plan.notes, *plan.commands):
             print(line)
         return
-    found = run_experiment(setting, config, context.args, out, say)
+    found = run_experiment(setting, config, overrides, out, say)
     for table in found.tables:
         show(table.printed, table.columns, title=table.title, notes=table.notes)
     for line in found.about_published:

@@ -27,7 +27,8 @@ def main(command: list[str]) -> int:
 
 
 def _end_with_starter(group: int) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     _signal(group, signal.SIGTERM)
     time.sleep(GRACE)
     _signal(group, signal.SIGKILL)
