@@ -126,8 +126,9 @@ def people_interval(point: float, seen: Floats, error: Floats) -> tuple[float, f
     the share of all squared differences that errors explain: all of it for a perfect model, next to nothing for a poor one.
 
     By simulation (`test_intervals.py`, averaged over many models and populations) 93 to 98 % of such intervals hold the truth for models
-    that are some way off, from cells of 10 people on; for one population of four cells whose answers all go together it can be 90 %.
-    Models at the noise floor are covered by 96 to 99 %: a score has a lower bound there, so chance can put it too high only.
+    that are some way off, from cells of 10 people on. Of a lone cell it is 91 %, and for one population of four cells whose answers all
+    go together it can be 90 %. Models at the noise floor are covered by 96 to 99 %: a score has a lower bound there, so chance can put it
+    too high only.
     A lone cell of ten yes/no answers has eleven possible scores, and no interval made of them is near 95 % for every truth.
 
     Args:
