@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.errors import DatasetError
@@ -101,6 +102,15 @@ def test_dpo_goes_away_from_where_it_started_and_resumes_exactly(
     assert len(calls) == 8 + 2
     one, other = weights(tmp_path / "straight"), weights(tmp_path / "cut")
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_reference_has_the_precision_of_the_run(dataset: Path, base: Path, tmp_path: Path) -> None:
+    given = {"nano": None, "model": str(base), "objective": "dpo", "max_steps": 2, "log_every": 1, "learning_rate": 1e-6}
+    for precision in ("bf16", "no"):  # the last one is that of all other tests
+        AcceleratorState._reset_state()  # or one process could not have two precisions
+        record = run(dataset, tmp_path / precision, precision=precision, **given)
+        assert record["losses"][0][1] == pytest.approx(np.log(2), abs=1e-5 if precision == "no" else 5e-3)
+    assert len(list((tmp_path / "reference").glob("*.parquet"))) == 2
 
 
 @pytest.mark.parametrize("persona", ["none", "row", "sampled"])

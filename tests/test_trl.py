@@ -27,7 +27,7 @@ from tests.objective_tools import row_tokens
 from tests.tiny import tiny_model
 from tests.tiny_dataset import tiny_rows, write_tiny_dataset
 
-STEPS, PER_STEP, RATE, WARMUP, DECAY, BETA = 6, 8, 3e-3, 0.2, 0.1, 0.3
+STEPS, PER_STEP, RATE, WARMUP, DECAY, BETA = 5, 8, 3e-3, 0.2, 0.1, 0.3
 TOLERANCE = 1e-4
 
 

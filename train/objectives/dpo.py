@@ -13,6 +13,15 @@ included, and ref the model that training started from:
 A step's loss is the mean over its pairs. Chosen and rejected stand in one tree behind one prompt, so a pair costs one prompt, and what the
 two answers begin with is read once. The reference is not read again in training: `reference.py` notes it once, for all answers of a cell.
 
+**What it learns.** Were p(a) the person's own probabilities and q(a) those of the cell, a pair has a chosen and b rejected with probability
+p(a) q(b) / (1 - q(a)), so the loss is smallest at
+
+    policy(a)  proportional to  ref(a) * (p(a) / (q(a) (1 - q(a)))) ** (1 / beta)
+
+(set the log-odds of the two orders of a pair equal to beta times the difference of log policy - log ref). This is not p: it is the
+reference tilted by what sets the person apart from the cell, the more so the smaller beta is. It can lead past the person's own
+distribution, to answers that are rare in the cell; a small learning rate or a large beta stops on the way.
+
 **What the paper leaves open**, and what is done here: `beta` is not given (0.1, as in the DPO paper's own experiments and TRL's default);
 neither is the number of pairs of a row (`pairs_per_row`, 1); nor whether training starts from the base or from the SFT model: it starts
 from `model`, which may be either, and the released names (`-sft`, `-dpo`) tell nothing. Pairs are a function of seed and epoch, so another
