@@ -16,7 +16,7 @@ from .config import ExperimentConfig
 Role = Literal["base", "trained"]
 MARK: Final = "†"  # on every figure of a row with a note
 FEW: Final = 10  # under so many studies a mean has no interval, and their values are shown instead
-WORDS: Final[dict[Role, str]] = {"base": "untrained", "trained": "trained"}
+WORDS: Final[dict[str, str]] = {"base": "untrained", "trained": "trained"}
 POINTS: Final = {
     "chance": "uniform answers (chance)", "train_lookup": "train lookup", "pooled_oracle": "pooled oracle", "noise_floor": "noise floor",
 }  # fmt: skip
@@ -252,8 +252,8 @@ def _figures_by_role(scored: Sequence[Scored], convention: Convention) -> dict[s
     if base and trained is not None:
         found["trained"]["vs_base"] = 1 - trained / base
     score = next((score for one in scored if (score := one.run.score(convention))), None)
-    for name in POINTS if score is not None else ():
-        if (value := getattr(score, name)) is not None:
+    for name in POINTS:
+        if score is not None and (value := getattr(score, name)) is not None:
             found[name] = {"W": value, "n_studies": score.n_studies, "n_cells": score.n_cells}
     return found
 
