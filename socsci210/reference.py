@@ -16,6 +16,7 @@ BOOTSTRAP_DRAWS: Final = 1000
 PERMUTATIONS: Final = 2000
 MIN_STUDIES: Final = 10  # fewer give no interval
 AT_ONCE: Final = 100  # permutations: bounds the memory
+SAME_MEANS: Final = "the mean answers of the model do not differ between conditions"
 
 
 def resamples(n: int, draws: int, seed: int) -> Ints:
@@ -79,8 +80,8 @@ def sensitivity(
     code = code[order]
     m, h = (_centred(side[several][order], code, n) for side in (model, human))
     if m @ m < 1e-20 or h @ h < 1e-20:
-        side = "model" if m @ m < 1e-20 else "people"
-        return _no_sensitivity(f"the mean answers of the {side} do not differ between conditions", len(n), len(m))
+        people = "the mean answers of people do not differ between conditions"
+        return _no_sensitivity(SAME_MEANS if m @ m < 1e-20 else people, len(n), len(m))
     r = float(m @ h / np.sqrt((m @ m) * (h @ h)))
     rng = np.random.default_rng(seed)
     as_good = 0

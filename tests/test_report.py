@@ -16,7 +16,10 @@ from typer.testing import CliRunner
 from socsci210.cli import app
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.errors import DatasetError
+from socsci210.metrics.socsci210.agreement import BLIND
+from socsci210.reference import SAME_MEANS
 from socsci210.report import figures, report
+from socsci210.report.verdicts import verdicts
 from socsci210.report.view import page_of
 from socsci210.report.words import interval, number, percent, signed
 from socsci210.results import Results
@@ -323,3 +326,17 @@ def test_figures_are_written_for_people() -> None:
     assert [signed(v) for v in (0.1, -0.1, 0.0, 0.0001, None)] == ["+0.100", "−0.100", "0.000", "0.000", "–"]
     assert [percent(v) for v in (0.554, -0.1, None)] == ["55\u00a0%", "−10\u00a0%", "–"]
     assert interval((0.1, 0.25)) == "0.100 to 0.250"
+
+
+def test_a_model_without_effects_is_bad_news() -> None:
+    run = full(studies=12, examples=3, contrasts=12).runs[0]
+    assert run.effects is not None
+    blind = run.model_copy(
+        update={
+            "sensitivity": run.sensitivity.model_copy(update={"r": None, "p": None, "refused": SAME_MEANS}),
+            "effects": run.effects.model_copy(update={"r": None, "refused": BLIND}),
+        }
+    )
+    bad = [verdict.text for verdict in verdicts(blind) if verdict.tone == "bad"]
+    assert f"Does not tell conditions apart: {SAME_MEANS}. W alone would not show this." in bad
+    assert f"No treatment effects: {BLIND}. W alone would not show this." in bad

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from socsci210.dataset_folder import DatasetFolder
+from socsci210.report.verdicts import verdicts
 from socsci210.results import Run
 from socsci210.score import score
 from socsci210.simulated import World, truth_rows
@@ -140,6 +141,9 @@ def test_a_condition_blind_model_is_caught_by_effects_and_not_by_w(
     assert max(abs(one.model) for one in between) < 1e-9
     assert (run.effects.regret or 0) > 3 * (true_run.effects.regret or 0)
     assert run.effects.refused or (run.effects.r_raw or 0) < 0.3 < (true_run.effects.r_raw or 0)
+    said = [verdict.text for verdict in verdicts(run) if verdict.tone == "bad"]
+    assert any("tell conditions apart" in text and "W alone would not show this" in text for text in said), said
+    assert not any("tell conditions apart" in verdict.text for verdict in verdicts(true_run) if verdict.tone == "bad")
 
 
 def test_junk_tokens_are_caught_by_answer_mass(true_rows: list[dict[str, object]], simulated_dataset: Path, tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ from .codes import Codes, Floats, Ints, distinct, ratio, total
 from .effects import REFERENCE_OTHERS, Contrasts
 
 SMALLEST = 1e-6  # model effects below it are rounding: a model blind to conditions has them too
-NEGLIGIBLE = (
-    0.01  # of the root mean square of people's effects: smaller model effects tell no arms apart, and a correlation hides their size
-)
+# Of the root mean square of people's effects: smaller model effects tell no arms apart, and a correlation would hide their size.
+NEGLIGIBLE = 0.01
 AT_ONCE = 100  # permutations: bounds the memory
 FEWEST = 3  # contrasts for a correlation
 SHARED = 0.25  # correlation of the squared errors of two contrasts of one study: those of two arms against one control are correlated 1/2
+BLIND = "the model has no effects: it gives every arm the same answers"
+NEARLY_BLIND = "the model's effects are under a hundredth of people's: it hardly tells arms apart"
 
 
 class Agreement(TypedDict):
@@ -183,14 +184,14 @@ def _refusal(contrasts: Contrasts, studies: Codes, weight: Floats, signal: float
     if len(weight) < FEWEST:
         return f"{len(weight)} contrasts, fewer than {FEWEST}"
     if not model > 0:
-        return "the model has no effects: it gives every arm the same answers"
+        return BLIND
     spread = np.sqrt(2) * weight * contrasts.human_se**2
     together = total(studies.code, spread, studies.size)
     error = float(np.sqrt((1 - SHARED) * (spread**2).sum() + SHARED * (together**2).sum()))
     if signal < 2 * error or signal <= 0:
         return "people's effects do not stand out from the noise of their measurement"
     if model < NEGLIGIBLE**2 * signal:
-        return "the model's effects are under a hundredth of people's: it hardly tells arms apart"
+        return NEARLY_BLIND
     return None
 
 

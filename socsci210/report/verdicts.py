@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from socsci210.metrics.socsci210.agreement import BLIND, NEARLY_BLIND
+
+from ..reference import SAME_MEANS
 from ..results import Contamination, Effects, Run, Score
 from .words import interval, number, percent
 
@@ -44,7 +47,8 @@ def verdicts(run: Run) -> list[Verdict]:
         found.append(Verdict("bad", "Its training record does not say that this split was held out: it may have seen these answers."))
     if run.sampling_error is not None:
         people = f"At most {run.per_cell} people of a cell were predicted" if run.per_cell else "Only some people were predicted"
-        found.append(Verdict("plain", f"{people}: that adds a standard error of {number(run.sampling_error, 4)} to W."))
+        bias = f", and makes it too large by about {number(run.sampling_bias, 4)}" if run.sampling_bias is not None else ""
+        found.append(Verdict("plain", f"{people}: that adds a standard error of {number(run.sampling_error, 4)} to W{bias}."))
     return found
 
 
@@ -82,6 +86,8 @@ def _lookup(config: str, score: Score) -> Verdict:
 
 def _sensitivity(run: Run) -> Verdict:
     found = run.sensitivity
+    if found.refused == SAME_MEANS:
+        return Verdict("bad", f"Does not tell conditions apart: {found.refused}. W alone would not show this.")
     if found.r is None or found.p is None:
         return Verdict("plain", f"Whether it tells conditions apart is not known: {found.refused}.")
     p = "p < 0.001" if found.p < 0.001 else f"p = {number(found.p)}"
@@ -92,6 +98,8 @@ def _sensitivity(run: Run) -> Verdict:
 
 
 def _effects(found: Effects) -> Verdict:
+    if found.refused in (BLIND, NEARLY_BLIND):
+        return Verdict("bad", f"No treatment effects: {found.refused}. W alone would not show this.")
     if found.refused is not None or found.r is None:
         return Verdict("plain", f"No agreement of treatment effects is given: {found.refused or 'it cannot be computed'}.")
     bounds = f" ({interval(found.interval, 2)})" if found.interval else ""
