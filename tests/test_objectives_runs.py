@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
+import yaml
 from accelerate.state import AcceleratorState
 
 from socsci210.dataset_folder import DatasetFolder
@@ -111,6 +116,28 @@ def test_reference_has_the_precision_of_the_run(dataset: Path, base: Path, tmp_p
         record = run(dataset, tmp_path / precision, precision=precision, **given)
         assert record["losses"][0][1] == pytest.approx(np.log(2), abs=1e-5 if precision == "no" else 5e-3)
     assert len(list((tmp_path / "reference").glob("*.parquet"))) == 2
+
+
+def test_two_processes_share_the_reference_and_the_steps(dataset: Path, base: Path, tmp_path: Path) -> None:
+    given = {
+        "dataset": str(dataset), "train_on": ["unseen_studies"], "model": str(base), "objective": {"dpo": 0.5, "sft": 0.5}, "max_steps": 4,
+        "global_batch": 24, "batch_size": 6, "learning_rate": 1e-3, "seed": 3, "template": "upstream",
+    }  # fmt: skip
+    train(resolve({**given, "output": str(tmp_path / "one" / "m")}), say=lambda text: None)
+    settings = tmp_path / "run.yaml"
+    settings.write_text(yaml.safe_dump({**given, "output": str(tmp_path / "two" / "m")}))
+    launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
+    launched = subprocess.run(
+        [sys.executable, *launcher, "-m", "socsci210.train", str(settings)],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert launched.returncode == 0, launched.stderr
+    one, two = (weights(tmp_path / name / "m") for name in ("one", "two"))
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
+    single, double = (next((tmp_path / name / "reference").glob("*.parquet")) for name in ("one", "two"))
+    assert single.name == double.name
+    logs = [np.array(pq.read_table(path).column("log_probabilities").combine_chunks().flatten()) for path in (single, double)]
+    np.testing.assert_allclose(logs[0], logs[1], atol=1e-5)
 
 
 @pytest.mark.parametrize("persona", ["none", "row", "sampled"])
