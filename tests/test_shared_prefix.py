@@ -228,3 +228,33 @@ def test_models_that_do_not_read_packs_are_padded_rightly(kind: str) -> None:
     assert found == pytest.approx(loss, rel=1e-5)
     scale = max(float(gradient.abs().max()) for gradient in gradients.values())
     assert max(float((theirs[key] - gradients[key]).abs().max()) for key in gradients) < 1e-5 * scale
+
+
+def kept_bytes(model: Any, examples: list[Example], way: Way) -> int:
+    """What the forward pass keeps for the backward pass, weights not counted."""
+    seen: dict[int, int] = {}
+    weights = {value.untyped_storage().data_ptr() for value in model.parameters()}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    reader = Reader(model, way, 0)
+    batch = reader.batch(examples)
+    with reader.open(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor), reader.edges(batch) as edges:
+        assert edges.requires_grad
+    return sum(size for place, size in seen.items() if place not in weights)
+
+
+def test_packs_keep_no_more_memory_than_padded_rows() -> None:
+    model = FAMILIES["Qwen2"]()
+    model.set_attn_implementation("sdpa")
+    random = np.random.default_rng(0)
+
+    def rows(groups: int, size: int, shared: int, own: int) -> list[Example]:
+        heads = [[10 + group, *random.integers(2, VOCABULARY, shared).tolist()] for group in range(groups)]
+        return [Example([*head, *random.integers(2, VOCABULARY, own).tolist()], chain([5, 1])) for head in heads for _ in range(size)]
+
+    alone, together = rows(16, 1, 50, 40), rows(2, 8, 50, 40)
+    assert kept_bytes(model, alone, "packs") < 1.02 * kept_bytes(model, alone, "padded")
+    assert kept_bytes(model, together, "packs") < 0.75 * kept_bytes(model, together, "padded")

@@ -73,8 +73,8 @@ class PackAttention:
             n, length = queries.shape
             # Heads that share keys stand side by side as queries, so keys need no copies.
             folded = embedding(queries, flat_q).view(n, length, heads, groups, -1).transpose(1, 2).reshape(n, heads, length * groups, -1)
-            seen = (embedding(keys, states).view(n, keys.shape[1], heads, -1).transpose(1, 2) for states in (flat_k, flat_v))
-            out = _attention(folded, *seen, part.mask(number, groups, window, q.dtype), scaling, softcap)
+            seen_k, seen_v = (embedding(keys, states).view(n, keys.shape[1], heads, -1).transpose(1, 2) for states in (flat_k, flat_v))
+            out = _attention(folded, seen_k, seen_v, part.mask(number, groups, window, q.dtype), scaling, softcap)
             found.append(out.view(n, heads, length, groups, width).transpose(1, 2).reshape(n * length, heads * groups * width))
         rows = embedding(part.origin, torch.cat(found) if len(found) > 1 else found[0])
         if narrow:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -88,11 +89,11 @@ class _Entry:
     first: int  # slot of its first new token
     skipped: int = 0  # so many of its new tokens ask nothing
 
-    @property
+    @cached_property
     def queries(self) -> int:
         return len(self.path) - self.old - self.skipped + len(self.trie.tokens)
 
-    @property
+    @cached_property
     def keys(self) -> int:
         return len(self.path) + len(self.trie.tokens)
 
