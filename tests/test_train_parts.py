@@ -51,6 +51,8 @@ def test_defaults_are_the_paper_s() -> None:
         ({"push_to_hub": "org/na me"}, "expected org/name"),
         ({"lora": {"bits": 8}}, "lora.bits"),
         ({"track_with": ["paper"]}, "track_with"),
+        ({"objective": "reasoning", "validation": {"every_steps": 3}}, "a model that reasons"),
+        ({"global_batch": 8, "accumulation": 2}, "either global_batch or accumulation"),
     ],
 )
 def test_settings_that_cannot_be(changes: dict[str, Any], message: str) -> None:

@@ -116,7 +116,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
         }
         record = run_record(resolved, folder, rows, off_scale, run.progress, accelerator, noted)
         final = finished(config, accelerator.unwrap_model(run.model), output, state)
-        save(output, final, tokenizer, record, state if final is accelerator.unwrap_model(run.model) else None)
+        save(output, final, tokenizer, record)
         shutil.rmtree(folder_of(output), ignore_errors=True)
         if config.push_to_hub is not None:
             push(output, config.push_to_hub, private=config.hub_private, say=speak)

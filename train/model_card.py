@@ -23,6 +23,7 @@ print("mean", round(answer.mean, 2), "probability of any answer on the scale", r
 print("one draw", answer.draw(seed=0))
 """
 
+_REASONS: Final = "This model writes a rationale before its answer; generate text with it as with any causal language model."
 _BODY: Final = """\
 # {title}
 
@@ -31,8 +32,7 @@ the scale. Trained with the Python package socsci210.
 
 ## Use
 
-```python
-{sample}```
+{use}
 
 ## Training
 
@@ -73,7 +73,7 @@ def model_card(record: Mapping[str, Any]) -> str:
     objective = settings.get("objective", "sft")
     body = _BODY.format(
         title=title,
-        sample=SAMPLE.format(model=repository or settings["output"]),
+        use=_REASONS if record.get("reasoning") else f"```python\n{SAMPLE.format(model=repository or settings['output'])}```",
         base=base or "random weights",
         objective=objective if isinstance(objective, str) else ", ".join(f"{name} {weight:g}" for name, weight in objective.items()),
         method=_method(lora),

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from .adapters import merge_adapters, merge_into_base
+from .adapters import add_adapters, merge_adapters, merge_into_base
 from .config import TrainConfig, TrainError
 from .model_card import model_card
 from .progress import LOG, log_of
@@ -16,21 +16,20 @@ RECORD: Final = "run_record.json"
 _PROBE: Final = "Only return an integer from 1 to 100, nothing else.\n\n- Age: 34\n- Party Id: Lean Democrat -5"
 
 
-def save(output: Path, model: Any, tokenizer: Any, record: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+def save(output: Path, model: Any, tokenizer: Any, record: dict[str, Any]) -> None:
     """Write the model folder, in the main process.
 
     Args:
         output: the folder; it must not exist.
         model: with its weights, or with adapters, which are then saved alone.
         record: the run record.
-        state: the weights in whole, where the model holds only a shard of them.
 
     Raises:
         TrainError: the tokenizer would reload with other ids.
     """
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    model.save_pretrained(temporary, state_dict=state)
+    model.save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
     (temporary / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
     (temporary / "README.md").write_text(model_card(record), encoding="utf-8")
@@ -51,15 +50,31 @@ def finished(config: TrainConfig, model: Any, output: Path, state: dict[str, Any
         output: the model folder; beside it there is room.
         state: the weights in whole, where the model holds only a shard of them.
     """
+    if state is not None:
+        model = _in_one_piece(config, model, state)
     if config.lora is None or not config.lora.merge:
         return model
-    if config.lora.bits == 16 and state is None:
+    if config.lora.bits == 16:
         return merge_adapters(model)
-    folder = output.with_name(output.name + ".adapter")  # four-bit or sharded weights take no sum: it is made on the stored ones
-    model.save_pretrained(folder, state_dict=state)
+    folder = output.with_name(output.name + ".adapter")  # four-bit weights take no sum: it is made on the stored ones
+    model.save_pretrained(folder)
     merged = merge_into_base(str(config.model), folder)
     shutil.rmtree(folder)
     return merged
+
+
+def _in_one_piece(config: TrainConfig, model: Any, state: dict[str, Any]) -> Any:
+    """A model of the same kind that holds whole weights."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):  # no memory: the weights are there already
+        whole = AutoModelForCausalLM.from_config(model.config)
+        if config.lora is not None:
+            whole = add_adapters(whole, config.lora)
+    whole.load_state_dict(state, assign=True)
+    whole.tie_weights()
+    return whole
 
 
 def check_tokenizer(folder: Path, tokenizer: Any) -> None:
