@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
+from .metrics.socsci210.agreement import NEGLIGIBLE
 from .results import Estimate, GapClosed, Sensitivity
 
 Floats = NDArray[np.float64]
@@ -16,7 +17,7 @@ BOOTSTRAP_DRAWS: Final = 1000
 PERMUTATIONS: Final = 2000
 MIN_STUDIES: Final = 10  # fewer give no interval
 AT_ONCE: Final = 100  # permutations: bounds the memory
-SAME_MEANS: Final = "the mean answers of the model do not differ between conditions"
+SAME_MEANS: Final = "the mean answers of the model do not differ between conditions, or by under a hundredth of what people's do"
 
 
 def resamples(n: int, draws: int, seed: int) -> Ints:
@@ -79,9 +80,10 @@ def sensitivity(
     order = np.argsort(code, kind="stable")
     code = code[order]
     m, h = (_centred(side[several][order], code, n) for side in (model, human))
-    if m @ m < 1e-20 or h @ h < 1e-20:
-        people = "the mean answers of people do not differ between conditions"
-        return _no_sensitivity(SAME_MEANS if m @ m < 1e-20 else people, len(n), len(m))
+    if h @ h < 1e-20:
+        return _no_sensitivity("the mean answers of people do not differ between conditions", len(n), len(m))
+    if m @ m < max(1e-20, NEGLIGIBLE**2 * (h @ h)):
+        return _no_sensitivity(SAME_MEANS, len(n), len(m))
     r = float(m @ h / np.sqrt((m @ m) * (h @ h)))
     rng = np.random.default_rng(seed)
     as_good = 0

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from socsci210.metrics.socsci210.distances import expected_draw_distance, noise_floor
-from socsci210.reference import MIN_STUDIES, estimate, gap_closed, sensitivity
+from socsci210.reference import MIN_STUDIES, SAME_MEANS, estimate, gap_closed, sensitivity
 
 SEVEN = np.array([0.14, 0.1, 0.11, 0.2, 0.16, 0.14, 0.15])  # a spread answer to a question with seven levels
 PLACES = np.linspace(0, 1, 7)
@@ -119,6 +119,8 @@ def test_sensitivity_of_a_condition_blind_model_is_refused() -> None:
     outcome = np.array([0, 0, 1, 1])
     blind = sensitivity(outcome, np.array([0.4, 0.4, 0.7, 0.7]), np.array([0.1, 0.2, 0.3, 0.4]))
     assert (blind.r, blind.p) == (None, None)
-    assert blind.refused == "the mean answers of the model do not differ between conditions"
+    assert blind.refused == SAME_MEANS
+    nearly = sensitivity(outcome, np.array([0.4, 0.4001, 0.7, 0.7001]), np.array([0.1, 0.2, 0.3, 0.4]))  # a correlation of 1 on nothing
+    assert (nearly.r, nearly.refused) == (None, SAME_MEANS)
     alone = sensitivity(np.array([0, 1]), np.array([0.4, 0.7]), np.array([0.1, 0.2]))
     assert alone.refused == "no outcome has two scored conditions in this split"

@@ -125,7 +125,7 @@ def _run(
         stated=convention_score(stated, draws=BOOTSTRAP_DRAWS, seed=seed, accuracy=accuracy),
         published=convention_score(published, draws=BOOTSTRAP_DRAWS, seed=seed),
         weighted=weighted_score(scored, draws=BOOTSTRAP_DRAWS, seed=seed),
-        sensitivity=condition_sensitivity(scored, permutations=PERMUTATIONS, draws=BOOTSTRAP_DRAWS, seed=seed),
+        sensitivity=condition_sensitivity(scored, figures, folder, permutations=PERMUTATIONS, draws=BOOTSTRAP_DRAWS, seed=seed),
         parity=parity(scored, figures, folder, shuffles=SHUFFLES, seed=seed),
         examples=examples(stated, folder),
         groups=groups(stated, folder),

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from ..dataset_folder import DatasetFolder
 from ..demographics import FIELDS
 from ..errors import DatasetError
-from ..metrics.socsci210.cells import Ints
+from ..items import Items
+from ..metrics.socsci210.cells import Ints, mean_by
+from ..metrics.socsci210.codes import distinct
 from ..metrics.socsci210.groups import group_of
 from ..metrics.socsci210.parity import Attribute, StudyGaps, accuracy, averaged, group_averages, study_gaps
 from ..reference import sensitivity
@@ -119,18 +121,23 @@ def _average(gaps: list[StudyGaps]) -> Parity:
     )
 
 
-def condition_sensitivity(scored: Scored, *, permutations: int, draws: int, seed: int) -> Sensitivity:
-    """Does the model know which conditions move people? On cell means of bounded scales."""
-    cells = scored.cells
-    sides = (scored.model, scored.human)
-    totals = [np.bincount(mass.code, weights=mass.mass, minlength=cells.n_sub) for mass in sides]
-    use = cells.bounded & (totals[0] > 0) & (totals[1] > 0)
-    means = []
-    for mass, total in zip(sides, totals, strict=True):
-        moment = np.bincount(mass.code, weights=mass.mass * mass.value, minlength=cells.n_sub)[use]
-        means.append((moment / total[use] - cells.low[use]) / (cells.high[use] - cells.low[use]))
-    key = np.stack([cells.study, cells.task, cells.low, cells.high, cells.step], axis=1)[use]
-    if not len(key):
-        return sensitivity(np.zeros(0, np.int64), *means)
-    _, outcome = np.unique(key, axis=0, return_inverse=True)
-    return sensitivity(outcome.reshape(-1), *means, permutations=permutations, draws=draws, seed=seed)
+def condition_sensitivity(
+    scored: Scored, figures: RowFigures, folder: DatasetFolder, *, permutations: int, draws: int, seed: int
+) -> Sensitivity:
+    """Does the model know which conditions move people? On mean positions in every condition, within one item of one outcome on one scale:
+    a condition in which other items were asked would differ for a model that reads none of its text."""
+    split = scored.split
+    sides = (np.flatnonzero(np.isfinite(split.scale.low) & scored.on_scale), scored.predicted[figures.use])
+    rows = np.concatenate(sides)
+    if not len(sides[1]):
+        return sensitivity(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    scale, condition = split.scale.take(rows), split.condition[rows]
+    items = Items(folder, split.studies).common(split.study, split.condition, split.task, split.item)
+    outcome = distinct([split.study[rows], split.task[rows], items[rows], scale.low, scale.high, scale.step]).code
+    means = distinct([outcome, condition])
+    value = np.concatenate([split.response[sides[0]], np.clip(figures.mean, figures.scale.low, figures.scale.high)])
+    place = (value - scale.low) / (scale.high - scale.low)
+    own = np.repeat([0, 1], [len(side) for side in sides])
+    human, model = (mean_by(means.code[own == side], place[own == side], means.size) for side in (0, 1))
+    both = np.isfinite(human) & np.isfinite(model)
+    return sensitivity(outcome[means.first][both], model[both], human[both], permutations=permutations, draws=draws, seed=seed)
