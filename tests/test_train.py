@@ -320,6 +320,21 @@ def test_trains_any_causal_model_from_a_folder(dataset: Path, tmp_path: Path) ->
     assert float(moved.detach()) > 1e-3
 
 
+def test_a_model_that_does_not_read_packs_is_trained_padded_and_the_user_is_told(dataset: Path, tmp_path: Path) -> None:
+    import transformers
+
+    tokenizer, said = tiny_tokenizer(), []
+    config = transformers.BloomConfig(vocab_size=len(tokenizer), hidden_size=32, n_layer=1, n_head=2, initializer_range=0.3)
+    transformers.BloomForCausalLM(config).save_pretrained(tmp_path / "bloom")  # its attention is of its own kind
+    tokenizer.save_pretrained(tmp_path / "bloom")
+    given = settings(dataset, tmp_path / "out", nano=None, model=str(tmp_path / "bloom"), max_steps=2)
+    train(resolve(given), say=said.append)
+    assert any("every prompt is read in full and padded" in line for line in said)
+    assert json.loads((tmp_path / "out" / "run_record.json").read_text())["read_as"] == "padded"
+    with pytest.raises(TrainError, match=r"(?s)does not read packs.*set read_as to auto or padded"):
+        train(resolve(given | {"output": str(tmp_path / "other"), "read_as": "packs"}), say=said.append)
+
+
 def test_nano_tokenizer_reads_recurring_persona_lines_as_one_token(dataset: Path) -> None:
     personas, stimuli = distinct_texts(DatasetFolder(dataset).rows("all"))
     config = resolve(settings(dataset, Path("x"))).config.nano

@@ -183,7 +183,7 @@ def best_way(model: Any, encoder: PromptEncoder, pad: int, *, wrapped: Any = Non
         called.eval()
         plain, found = (_read(Reader(model, way, pad), examples, called) for way in ("padded", "packs"))
         called.train()  # what only training does, such as dropout, must be known too
-        with torch.random.fork_rng():
+        with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
             _read(Reader(model, "packs", pad), examples, called)
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, NotImplementedError, LookupError) as error:
         return "padded", f"{type(error).__name__}: {error}"
