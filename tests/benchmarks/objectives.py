@@ -17,7 +17,6 @@ import json
 import statistics
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -35,6 +34,7 @@ NANO: Final = Path(__file__).parents[2] / "train" / "configs" / "nano.yaml"
 CONFIG: Final = "unseen_participants"
 SEEDS: Final = (0, 1)
 SHARE: Final = 0.1  # of sft's minutes, for distribution
+WHOLE: Final = {"batch_size": 16, "share_prefix": 8}  # small steps, or so short a run has none; eight people of a text read it together
 
 
 class Figures(NamedTuple):
@@ -64,7 +64,7 @@ def run_seed(seed: int, folder: Path, minutes: float, people: int, per_cell: int
     smoothed = trained("sft, smoothed", nano | {"max_minutes": minutes})
     pairs = start | dpo | {"objective": "dpo", "model": str(folder / "models" / "sft"), "max_minutes": minutes}
     whole = {key: value for key, value in nano.items() if key != "cell_smoothing"} | {"objective": "distribution"}
-    whole |= {"max_minutes": SHARE * minutes, "distribution": {"persona": "sampled"}}
+    whole |= {"max_minutes": SHARE * minutes, "distribution": {"persona": "row"}, **WHOLE}
     return [sft, smoothed, trained("dpo", pairs), trained("distribution", whole)]
 
 
@@ -130,12 +130,8 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=3e-4, help="of dpo")
     given = parser.parse_args()
     dpo = {"dpo": {"beta": given.beta}, "learning_rate": given.learning_rate}
-    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(2) as pool:
-
-        def one(seed: int) -> list[Figures]:
-            return run_seed(seed, Path(temporary) / str(seed), given.minutes, given.people, given.per_cell, dpo)
-
-        found = list(pool.map(one, given.seeds))
+    with tempfile.TemporaryDirectory() as temporary:  # one after the other: training is timed
+        found = [run_seed(seed, Path(temporary) / str(seed), given.minutes, given.people, given.per_cell, dpo) for seed in given.seeds]
     show(found, given.seeds)
     print(json.dumps(summary(found)))
 
