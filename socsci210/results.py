@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import AliasChoices, Field, ValidationError
 
 from .errors import DatasetError
+from .replacing import RESULTS, replaceable
 from .result_parts import (
     AnswerMass,
     Calibration,
@@ -110,8 +111,12 @@ class Results(Part):
     runs: Many[Run]
 
     def write_json(self, path: str | Path) -> Path:
-        """Write the file whole or not at all."""
-        out = Path(path)
+        """Write the file whole or not at all.
+
+        Raises:
+            DatasetError: `path` is a folder, or a file that is no results file.
+        """
+        out = replaceable(path, RESULTS, "results file")
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = out.with_name(out.name + ".tmp")
         temporary.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -305,20 +305,25 @@ def test_what_is_no_results_file_is_refused(content: bytes | None, said: str, tm
     assert not (tmp_path / "report.html").exists()
 
 
-def test_the_page_replaces_no_results_and_no_folder(tmp_path: Path) -> None:
+def test_the_page_replaces_pages_only(tmp_path: Path) -> None:
     path = sparse().write_json(tmp_path / "r.json")
     before = path.read_bytes()
+    notes = tmp_path / "notes.html"
+    notes.write_text("my own notes")
     for results, out, said in (
         ([path], path, "would replace the results"),
         ([path], tmp_path, "a folder, where a file is wanted"),
         ([path, path], tmp_path / "report.html", "given twice"),
+        ([path], notes, "page would replace another file"),
     ):
         with pytest.raises(DatasetError, match=said):
             report(results, out)
     with pytest.raises(DatasetError, match="a file, where a folder is wanted"):
         figures([path], path)
-    assert [one.name for one in tmp_path.iterdir()] == ["r.json"]
-    assert path.read_bytes() == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["notes.html", "r.json"]
+    assert path.read_bytes() == before and notes.read_text() == "my own notes"
+    page = report([path], tmp_path / "report.html")
+    assert report([path], page).read_text(encoding="utf-8").lstrip().startswith("<!doctype html>"), "a page may be made again"
 
 
 def test_figures_are_written_for_people() -> None:

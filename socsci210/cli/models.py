@@ -43,9 +43,11 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score predictions against people, beside chance, noise floor and the controls."""
+    from ..replacing import RESULTS, replaceable
     from ..score import overlap_notes, summary
     from ..score import score as run
 
+    replaceable(out, RESULTS, "results file")  # told before the work, not after it
     results = run(predictions, dataset, arms=arms or (), allow_overlap=allow_overlap, seed=seed)
     results.write_json(out)
     figures = summary(results)

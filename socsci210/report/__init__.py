@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..errors import DatasetError
+from ..replacing import PAGE, replaceable
 from ..results import Results
 from .drawing import SHAPES, figure_style
 from .export import Exported, write_drawings
@@ -30,7 +31,7 @@ def report(results: Sequence[Path], out: Path) -> Path:
 
     Raises:
         DatasetError: no file, one given twice, one that does not read, or files of different datasets; or the page would replace a folder
-            or one of the files.
+            or a file that is no page.
     """
     out = _writable(Path(out), results)
     page = page_of(_read(results))
@@ -63,11 +64,9 @@ def figures(results: Sequence[Path], folder: Path) -> Exported:
 
 
 def _writable(out: Path, results: Sequence[Path]) -> Path:
-    if out.is_dir():
-        raise DatasetError("a folder, where a file is wanted", where=str(out), fix=f"name a file with --out, such as {out / 'report.html'}")
     if any(out.resolve() == Path(path).resolve() for path in results):
         raise DatasetError("the page would replace the results", where=str(out), fix="name another file with --out")
-    return out
+    return replaceable(out, PAGE, "page")
 
 
 def _read(results: Sequence[Path]) -> list[Results]:

@@ -1,0 +1,38 @@
+"""Outputs may replace an earlier output of the same kind, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from .errors import DatasetError
+
+PAGE: Final = re.compile(rb"\s*<!doctype html>", re.IGNORECASE)
+RESULTS: Final = re.compile(rb'\s*\{\s*"format"\s*:\s*\d+\s*,\s*"version"\s*:')
+_LOOK: Final = 200  # bytes
+
+
+def replaceable(out: str | Path, kind: re.Pattern[bytes], what: str) -> Path:
+    """`out`, where nothing stands there or a file that begins as `kind` does.
+
+    Args:
+        out: the file to write.
+        kind: `PAGE` or `RESULTS`.
+        what: the kind in words, for the message.
+
+    Raises:
+        DatasetError: a folder, or a file of another kind: writing would destroy it.
+    """
+    path = Path(out)
+    if path.is_dir():
+        raise DatasetError("a folder, where a file is wanted", where=str(path), fix="name a file with --out")
+    if path.exists():
+        with path.open("rb") as file:
+            begins = file.read(_LOOK)
+        if begins and not kind.match(begins):
+            raise DatasetError(
+                f"{what} would replace another file", where=str(path), expected=f"a new file, or an earlier {what}",
+                fix="name another file with --out",
+            )  # fmt: skip
+    return path
