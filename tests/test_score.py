@@ -358,6 +358,44 @@ def test_what_is_not_a_distribution_over_the_scale_is_refused(by_hand: Path, tmp
     assert f"{message}: a sample_id 5" in refused(by_hand, tmp_path, given)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "expected_kind"),
+    [
+        ("sample_id", 3.5, "whole numbers"),
+        ("sample_id", "3", "whole numbers"),
+        ("study_id", 7, "texts"),
+        ("support", ["1", "2", "3"], "lists of numbers"),
+        ("probabilities", 0.5, "lists of numbers"),
+        ("answer_mass", "much", "numbers"),
+        ("parsed", 1, "yes or no"),
+    ],
+)
+def test_columns_of_another_type_are_refused(by_hand: Path, tmp_path: Path, column: str, value: Any, expected_kind: str) -> None:
+    """A sample_id of 3.5 would be cut to another row's."""
+    message = refused(by_hand, tmp_path, [one | {column: value} for one in predict_all(by_hand, expected)])
+    assert f"column `{column}` holds " in message and f"Expected: {expected_kind}" in message
+
+
+def test_infinite_points_and_rows_without_a_name_are_refused(by_hand: Path, tmp_path: Path) -> None:
+    points = [{"study_id": one["study_id"], "sample_id": one["sample_id"], "prediction": 2.0} for one in predict_all(by_hand, expected)]
+    wild = [points[0] | {"prediction": float("inf")}, *points[1:]]
+    assert "1 of 8 predictions are infinite: a sample_id 3" in refused(by_hand, tmp_path, wild)
+    nameless = [points[0] | {"sample_id": None}, *points[1:]]
+    assert "1 of 8 predictions are of rows that are not in the split: a sample_id None" in refused(by_hand, tmp_path, nameless)
+    words = [one | {"prediction": "two"} for one in points]
+    assert "column `prediction` holds string" in refused(by_hand, tmp_path, words)
+
+
+def test_a_run_of_some_people_holds_as_many_of_every_cell(by_hand: Path, tmp_path: Path) -> None:
+    """Cells of 4, 2 and 2 rows; sampling excuses rows, not cells."""
+    given = predict_all(by_hand, expected)
+    few = [given[0], given[1], *given[4:]]
+    assert score([write_predictions(tmp_path / "p.parquet", by_hand, few, per_cell=2)], by_hand).runs[0].per_cell == 2
+    said = "1 of 3 cells have another number of predictions: a condition_num 1 task_num 0 item_num 0"
+    assert said in refused(by_hand, tmp_path, given, per_cell=2)
+    assert said.replace("a condition_num", "b condition_num") in refused(by_hand, tmp_path, few[:-2], per_cell=2)
+
+
 def test_points_among_distributions_are_refused(by_hand: Path, tmp_path: Path) -> None:
     """A file holds one kind of predictions; so do all shards of a run."""
     given = [one | {"prediction": None} for one in predict_all(by_hand, expected)]
@@ -402,6 +440,19 @@ def test_a_file_that_is_no_prediction_file(by_hand: Path, tmp_path: Path) -> Non
     path = write_predictions(tmp_path / "p.parquet", by_hand, predict_all(by_hand, expected))
     with pytest.raises(DatasetError, match="given twice"):
         score([path, path], by_hand)
+
+
+def test_results_replace_results_only(by_hand: Path, tmp_path: Path, command: Any) -> None:
+    """A slip of --out must not cost the predictions, nor a dataset its manifest."""
+    path = write_predictions(tmp_path / "p.parquet", by_hand, predict_all(by_hand, expected))
+    manifest = by_hand / "dataset.json"
+    for out, said in ((path, "would replace another file"), (manifest, "would replace another file"), (tmp_path, "a folder, where a file")):
+        before = out.read_bytes() if out.is_file() else b""
+        code, _, err = command("score", path, "--dataset", by_hand, "--out", out)
+        assert code == 1 and said in err and "name" in err
+        assert not before or out.read_bytes() == before
+    for _ in range(2):
+        assert command("score", path, "--dataset", by_hand, "--out", tmp_path / "results.json")[0] == 0
 
 
 def test_results_of_another_format_are_refused(tmp_path: Path) -> None:

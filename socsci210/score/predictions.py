@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import DatasetError
 from ..metrics.socsci210.cells import Answers, Floats, Ints
+from ..predict.selection import codes
 from ..schema import MAX_ENUMERATED
 from .files import AGAIN, SHOWN, PredictionFiles
 from .split import Scale
@@ -27,6 +28,12 @@ _READ: Final = (
     "study_id", "sample_id", "participant", "condition_num", "task_num", "item_num", "shown_to",
     "support", "probabilities", "prediction", "answer_mass", "parsed",
 )  # fmt: skip
+_KINDS: Final = {
+    "study_id": "texts", "support": "lists of numbers", "probabilities": "lists of numbers", "prediction": "numbers",
+    "answer_mass": "numbers", "parsed": "yes or no",
+    **dict.fromkeys(("sample_id", "participant", "condition_num", "task_num", "item_num", "shown_to"), "whole numbers"),
+}  # fmt: skip
+"""What a column must hold: a number that is cut off or read from a text would name another row, or another answer."""
 Mask = NDArray[np.bool_]
 
 
@@ -55,15 +62,19 @@ def read_predictions(run: PredictionFiles, rows: pa.Table, scale: Scale) -> Pred
 
     Args:
         run: the files.
-        rows: columns study_id (dictionary) and sample_id of every row of the split.
+        rows: every row of the split: columns study_id, sample_id, condition_num, task_num and item_num.
         scale: of every row.
 
     Raises:
-        DatasetError: rows that are duplicated, unknown or missing; distributions that are not one, or not over the scale.
+        DatasetError: columns of the wrong type; rows that are duplicated, unknown or missing, or cells with fewer people than the run
+            says; distributions that are not one, or not over the scale; infinite points.
     """
-    rows = rows.select(["study_id", "sample_id"])
+    every, rows = rows, rows.select(["study_id", "sample_id"])
     place = _match(run, read_columns(run, ("study_id", "sample_id")), rows)
-    _check_missing(run, place, rows, scale)
+    if run.metadata.per_cell is None:
+        _check_missing(run, place, rows, scale)
+    else:
+        _check_some(run, place, every, scale, run.metadata.per_cell)
     names = shared_columns(run)
     at = Where(run, rows, place)
     order = np.argsort(place, kind="stable")
@@ -79,6 +90,7 @@ def read_predictions(run: PredictionFiles, rows: pa.Table, scale: Scale) -> Pred
     if not has(run, names, "prediction"):
         raise DatasetError("neither `probabilities` nor `prediction`", where=run.where, expected="one of them", fix=AGAIN)
     point = read_columns(run, ("prediction",)).column(0).to_numpy().astype(np.float64)
+    at.refuse(np.isinf(point), "are infinite", "a number, or null where no answer could be read")
     mass = read_mass(run, names, at, np.isfinite(point))
     place, point, mass = place[order], point[order], None if mass is None else mass[order]
     parsed = np.isfinite(point)
@@ -123,15 +135,37 @@ def shared_columns(run: PredictionFiles) -> list[str]:
     """Those columns of the files of a run that scoring reads.
 
     Raises:
-        DatasetError: a file does not read, or its shards have different columns.
+        DatasetError: a file does not read, a column is of the wrong type, or its shards have different columns.
     """
     try:
-        found = [[name for name in pq.read_schema(path).names if name in _READ] for path in run.paths]
+        schemas = [pq.read_schema(path) for path in run.paths]
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"does not read ({error})", where=run.where, fix=AGAIN) from error
+    for path, schema in zip(run.paths, schemas, strict=True):
+        for column in schema:
+            kind = _KINDS.get(column.name)
+            if kind is not None and not _is(column.type, kind):
+                raise DatasetError(
+                    f"column `{column.name}` holds {column.type}", where=str(path), expected=kind, fix=f"write it as {kind}, or {AGAIN}"
+                )
+    found = [[name for name in schema.names if name in _READ] for schema in schemas]
     if any(set(names) != set(found[0]) for names in found):
         raise DatasetError("shards with different columns", where=run.where, expected="the same columns in all", fix=AGAIN)
     return list(found[0])
+
+
+def _is(found: pa.DataType, kind: str) -> bool:
+    """Whether a column's type is of a kind of `_KINDS`; a column without any value fits all."""
+    listed = pa.types.is_list(found) or pa.types.is_large_list(found) or pa.types.is_fixed_size_list(found)
+    if kind == "lists of numbers":
+        return pa.types.is_null(found) or (listed and _is(found.value_type, "numbers"))
+    if kind == "texts":
+        found = found.value_type if pa.types.is_dictionary(found) else found
+        return bool(pa.types.is_string(found) or pa.types.is_large_string(found) or pa.types.is_null(found))
+    if kind == "yes or no":
+        return bool(pa.types.is_boolean(found) or pa.types.is_null(found))
+    whole = pa.types.is_integer(found) or pa.types.is_null(found)
+    return bool(whole or (kind == "numbers" and pa.types.is_floating(found)))
 
 
 def read_columns(run: PredictionFiles, names: tuple[str, ...]) -> pa.Table:
@@ -163,7 +197,7 @@ def _match(run: PredictionFiles, table: pa.Table, rows: pa.Table) -> Ints:
     studies = pc.unique(rows.column("study_id").cast(pa.string()))
     code = pc.fill_null(pc.index_in(table.column("study_id").cast(pa.string()), studies), -1).to_numpy().astype(np.int64)
     own = pc.index_in(rows.column("study_id").cast(pa.string()), studies).to_numpy().astype(np.int64)
-    sample, own_sample = (t.column("sample_id").to_numpy().astype(np.int64) for t in (table, rows))
+    sample, own_sample = (pc.fill_null(t.column("sample_id").cast(pa.int64()), -1).to_numpy() for t in (table, rows))
     span = int(max(sample.max(initial=0), own_sample.max(initial=0))) + 1
     place, known = match(code * span + sample, own * span + own_sample)
     known &= (code >= 0) & (sample >= 0)
@@ -195,9 +229,7 @@ def match(key: Ints, among: Ints) -> tuple[Ints, Mask]:
 
 
 def _check_missing(run: PredictionFiles, place: Ints, rows: pa.Table, scale: Scale) -> None:
-    """Rows whose answers can be enumerated must be there, unless the run says that it took only some of each cell."""
-    if run.metadata.per_cell is not None:
-        return
+    """Rows whose answers can be enumerated must be there."""
     missing = np.ones(rows.num_rows, np.bool_)
     missing[place] = False
     missing &= (scale.size > 0) & (scale.size <= MAX_ENUMERATED)
@@ -206,6 +238,22 @@ def _check_missing(run: PredictionFiles, place: Ints, rows: pa.Table, scale: Sca
         raise DatasetError(
             f"{int(missing.sum())} of {rows.num_rows} rows of the split have no prediction: {named(rows, first)}",
             where=run.where, expected="every row of the split", fix=f"add the missing shards, or {AGAIN}",
+        )  # fmt: skip
+
+
+def _check_some(run: PredictionFiles, place: Ints, rows: pa.Table, scale: Scale, per_cell: int) -> None:
+    """Of every cell whose answers can be enumerated `per_cell` rows must be there, or all of a smaller one."""
+    names = ("study_id", "condition_num", "task_num", "item_num")
+    cell = codes(rows, names)
+    n, found = np.bincount(cell), np.bincount(cell[place], minlength=int(cell.max(initial=-1)) + 1)
+    countable = (scale.size > 0) & (scale.size <= MAX_ENUMERATED)
+    wrong = (np.bincount(cell, weights=~countable) == 0) & (found != np.minimum(n, per_cell))
+    if wrong.any():
+        first = np.unique(cell, return_index=True)[1][wrong][:SHOWN]
+        raise DatasetError(
+            f"{int(wrong.sum())} of {len(n)} cells have another number of predictions: {named(rows.select(list(names)), first)}",
+            where=run.where, expected=f"{per_cell} of every cell (--per-cell), or all of a smaller one",
+            fix=f"add the missing shards, or {AGAIN}",
         )  # fmt: skip
 
 
