@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -50,13 +51,13 @@ class RowTokens:
         self._heads = [np.array(ids, dtype=np.int32) for ids in first]
         self._tails = [None if ids is None else np.array(ids, dtype=np.int32) for ids in last]
         self._whole: dict[tuple[int, int], Ids] = {}  # prompts that are not a head and a tail
-        pairs, which = np.unique(np.stack([self.texts.persona, self.texts.stimulus], axis=1), axis=0, return_inverse=True)
-        lengths = np.array([self._length(person, stimulus) for person, stimulus in pairs.tolist()], dtype=np.int64)
-        cut = np.zeros(len(pairs), dtype=bool) if room is None else lengths > room
-        for pair in np.flatnonzero(cut).tolist():
-            lengths[pair] = self._shorten(*pairs[pair].tolist(), room or 0)
-        self.prompt_lengths: Index = lengths[which.reshape(-1)]
-        self.shortened = int(cut[which.reshape(-1)].sum())
+        self.prompt_lengths: Index = self._lengths()
+        self.shortened = 0
+        if room is not None:
+            over = self.prompt_lengths > room
+            self.shortened = int(over.sum())
+            for person, stimulus, same in self._pairs(over):
+                self.prompt_lengths[same] = self._shorten(person, stimulus, room)
 
     @property
     def head(self) -> Index:
@@ -75,10 +76,24 @@ class RowTokens:
         """The row's key, for an error."""
         return f"study {self.rows.column('study_id')[row]}, sample_id {self.rows.column('sample_id')[row]}"
 
-    def _length(self, person: int, stimulus: int) -> int:
-        head, tail = (stimulus, person) if self._stimulus_first else (person, stimulus)
-        last = self._tails[tail]
-        return len(self._prompt(person, stimulus)) if last is None else len(self._heads[head]) + len(last)
+    def _lengths(self) -> Index:
+        """(rows,) tokens of each prompt, without putting together those that are a head and a tail."""
+        head, tail = self.texts.persona, self.texts.stimulus
+        if self._stimulus_first:
+            head, tail = tail, head
+        last = np.array([-1 if ids is None else len(ids) for ids in self._tails], dtype=np.int64)[tail]
+        lengths = last if not self._heads else last + np.array([len(ids) for ids in self._heads], dtype=np.int64)[head]
+        for person, stimulus, same in self._pairs(last < 0):
+            lengths[same] = len(self._prompt(person, stimulus))
+        return lengths
+
+    def _pairs(self, chosen: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int, Index]]:
+        """The distinct (persona, stimulus) of some rows, each with its rows."""
+        rows = np.flatnonzero(chosen)
+        key = self.texts.persona[rows] * len(self.texts.stimuli) + self.texts.stimulus[rows]
+        order = np.argsort(key, kind="stable")
+        for same in np.split(rows[order], np.flatnonzero(np.diff(key[order])) + 1) if len(rows) else []:
+            yield int(self.texts.persona[same[0]]), int(self.texts.stimulus[same[0]]), same
 
     def _prompt(self, person: int, stimulus: int) -> Ids:
         head, tail = (stimulus, person) if self._stimulus_first else (person, stimulus)
