@@ -65,6 +65,8 @@ def contamination(
     seen = _seen(folder, model, training)
     if seen is None:
         note = "nothing is known of what this model was trained on" if model else "no model: a control reads only what its name says"
+        if training is not None:
+            note = "its run record names neither this dataset nor the studies that it was trained on"
         return Contamination(source="none", overlap_rows=0, overlap_studies=0, share=0.0, allowed=allow_overlap, note=note)
     studies = rows.column("study_id").cast(pa.string())
     both = pc.is_in(studies, value_set=pa.array(sorted(seen.of_study), pa.string())).to_numpy()
@@ -97,6 +99,8 @@ def _seen(folder: DatasetFolder, model: str | None, training: Mapping[str, Any] 
         note = f"trained on the train side of {', '.join(configs)} of this dataset"
         return Seen("run record", note, frozenset(), _trained(folder, configs))
     named = frozenset(training.get("studies_trained") or ())
+    if not named:
+        return None
     return Seen("run record", "trained on another dataset: every row of a study that it names counts as seen", named)
 
 

@@ -103,6 +103,26 @@ def template_hash(name: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def same_words(record: Mapping[str, Any], model: str) -> None:
+    """Checks, by its run record, that the template a model was trained with still has the words it had then.
+
+    Args:
+        record: the model's run record; one that names no template or hash passes.
+        model: for the message.
+
+    Raises:
+        PromptError: this version has no such template, or has other words in it.
+    """
+    name, trained = record.get("template"), record.get("template_hash")
+    if name is None or trained is None:
+        return
+    if name not in TEMPLATES or template_hash(name) != trained:
+        raise PromptError(
+            f"the model was trained with other words in template {name!r}", where=model, expected=f"template hash {trained}",
+            fix="use the version of socsci210 that its run record names, or choose a template yourself",
+        )  # fmt: skip
+
+
 def messages(template: str, demographic: Demographic, stimuli: str, response: int | None = None) -> list[dict[str, str]]:
     """The conversation of one row: system, user and, where a response is given, the assistant's bare integer."""
     return _conversation(get_template(template).render(demographic, stimuli), response)

@@ -20,7 +20,7 @@ import numpy as np
 from .demographics import FIELDS
 from .errors import DatasetError
 from .language_model import answers_at_once
-from .prompts import PERSONA_HEADER, TEMPLATES, PromptError, persona
+from .prompts import PERSONA_HEADER, persona, same_words
 from .schema import MAX_ENUMERATED
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Socrates:
         answers_at_once(self.record, self.name)
         self.template = template or self.record.get("template") or "upstream"
         if template is None:
-            _same_words(self.record, self.name)
+            same_words(self.record, self.name)
 
     @cached_property
     def _exact(self) -> ExactAnswers:
@@ -198,17 +198,3 @@ def _record(model: str) -> dict[str, Any]:
     if path is None or not Path(path).is_file():
         return {}
     return dict(json.loads(Path(path).read_text(encoding="utf-8")))
-
-
-def _same_words(record: Mapping[str, Any], model: str) -> None:
-    """The template that a model was trained with must still have the words it had then."""
-    from .prompts import template_hash
-
-    name, trained = record.get("template"), record.get("template_hash")
-    if name is None or trained is None:
-        return
-    if name not in TEMPLATES or template_hash(name) != trained:
-        raise PromptError(
-            f"the model was trained with other words in template {name!r}", where=model, expected=f"template hash {trained}",
-            fix="use the version of socsci210 that its run record names, or choose a template yourself",
-        )  # fmt: skip

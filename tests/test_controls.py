@@ -145,6 +145,7 @@ def test_a_model_from_a_folder(dataset: Path, tmp_path: Path) -> None:
         ({"engine": "uniform", "config": "unseen_studies", "split": "validation"}, "has no rows"),
         ({"engine": "transformers", "config": "unseen_studies"}, "needs a model"),
         ({"engine": "uniform", "config": "unseen_studies", "model": "m"}, "takes no model"),
+        ({"engine": "uniform", "config": "unseen_studies", "template": "upstream"}, "takes no template"),
         ({"engine": "transformers", "config": "unseen_studies", "model": "/no/such/model"}, "no causal language model loads"),
     ],
 )
@@ -152,3 +153,16 @@ def test_bad_requests(arguments: dict[str, str], message: str, dataset: Path, tm
     with pytest.raises(DatasetError, match=message):
         predict(dataset=dataset, out=tmp_path / "p.parquet", **arguments)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [("--temperature", "0.6", "--top-p", "0.9"), ("--shots", "5"), ("--no-logprobs",), ("--allow-send-rows",)]
+)
+def test_options_of_a_server_without_one_are_refused(words: tuple[str, ...], dataset: Path, tmp_path: Path, command: Any) -> None:
+    """They would decide nothing, and the user would not know."""
+    asked = ("predict", "--engine", "uniform", "--dataset", dataset, "--config", "unseen_studies", "--out", tmp_path / "p.parquet")
+    code, _, err = command(*asked, *words)
+    given = ", ".join(word for word in words if word.startswith("--"))
+    assert code == 1 and f"{given} without a model server" in err
+    assert not list(tmp_path.iterdir())
+    assert command(*asked)[0] == 0

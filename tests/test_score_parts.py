@@ -143,6 +143,18 @@ def test_rows_of_training_are_refused_unless_allowed(tmp_path: Path) -> None:
         score([other], dataset)
 
 
+def test_a_record_that_names_no_studies_is_no_clean_record(tmp_path: Path) -> None:
+    """Of a model trained on another dataset, by a record that does not say which studies: unknown, not zero."""
+    dataset = write_dataset(tmp_path / "dataset", [row("a", c, 1 + c) for c in (0, 1)])
+    given = given_to_all(dataset, [0, 1.0, 0])
+    for training in ({"dataset_fingerprint": "other", "train_on": [CONFIG], "studies_trained": None}, {"dataset_fingerprint": "other"}):
+        found = score([write_predictions(tmp_path / "p.parquet", dataset, given, training=training)], dataset)
+        overlap = found.runs[0].contamination
+        assert overlap is not None and overlap.source == "none"
+        assert "names neither this dataset nor the studies" in overlap.note
+        assert summary(found)[CONFIG]["overlap"] is None
+
+
 def test_released_checkpoints_saw_the_seen_studies(tmp_path: Path) -> None:
     sides = official_studies()
     seen, unseen = (next(study for study, side in sides.items() if side == which) for which in ("seen", "unseen"))

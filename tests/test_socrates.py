@@ -13,6 +13,7 @@ import torch
 
 import socsci210
 from socsci210.errors import DatasetError
+from socsci210.predict import predict
 from socsci210.prompts import PromptEncoder, PromptError, persona, template_hash
 from socsci210.row_texts import ScaleKey
 from socsci210.score import score
@@ -114,6 +115,14 @@ def test_no_such_model_and_other_words(model: Path, tmp_path: Path) -> None:
     (other / "run_record.json").write_text(json.dumps({"template": "upstream", "template_hash": "0" * 16}))
     with pytest.raises(PromptError, match="other words in template 'upstream'"):
         socsci210.Socrates(other)
+
+
+def test_predict_refuses_other_words_too(tmp_path: Path) -> None:
+    """What is asked row by row, and what is asked of a whole split, is checked alike."""
+    dataset = write_dataset(tmp_path / "dataset", [row("a", c, 1) for c in (0, 1)])
+    (tmp_path / "run_record.json").write_text(json.dumps({"template": "upstream", "template_hash": "0" * 16}))
+    with pytest.raises(PromptError, match=r"(?s)other words in template 'upstream'.*choose a template yourself"):
+        predict(engine="transformers", model=str(tmp_path), dataset=dataset, config="unseen_studies", out=tmp_path / "p.parquet")
 
 
 def test_the_script_of_the_card_runs(model: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import MofNCompleteColumn, Progress
 
+from ..errors import DatasetError
 from .app import DatasetDir, app
 from .shown import console
 
@@ -16,6 +17,7 @@ _SERVER = "Model server (engine openai)"
 
 @app.command()
 def predict(
+    context: typer.Context,
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="predictions.parquet to write.")],
     config: Annotated[str, typer.Option(help="unseen_studies, unseen_conditions, unseen_outcomes or unseen_participants.")],
@@ -59,7 +61,9 @@ def predict(
     from ..predict import predict as run
 
     server = None
-    if base_url is not None:
+    if base_url is None:
+        _refuse_server_options(context)
+    else:
         server = ServerOptions(
             base_url,
             allow_send_rows=allow_send_rows,
@@ -96,3 +100,18 @@ def predict(
         told = ", ".join(f"{n:,} ({reason})" for reason, n in left_out.items())
         console.print(f"rows without a prediction: {told}", markup=False, highlight=False, soft_wrap=True)
     print(written)
+
+
+def _refuse_server_options(context: typer.Context) -> None:
+    """Without a server its options would decide nothing."""
+    options = [one for one in context.command.params if getattr(one, "rich_help_panel", None) == _SERVER]
+    given = [
+        one.secondary_opts[0] if one.secondary_opts and not context.params[one.name] else one.opts[0]
+        for one in options
+        if one.name and getattr(context.get_parameter_source(one.name), "name", "") == "COMMANDLINE"
+    ]
+    if given:
+        raise DatasetError(
+            f"{', '.join(given)} without a model server", expected="--base-url beside it, and --engine openai",
+            fix="name the server, or leave it out: other engines read whole distributions, and the scorer decodes them",
+        )  # fmt: skip

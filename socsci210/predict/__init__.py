@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
 from ..language_model import answers_at_once
-from ..prompts import template_hash
+from ..prompts import same_words, template_hash
 from .crossing import select_arms
 from .openai_options import ServerOptions
 from .processes import processes
@@ -64,6 +64,7 @@ def predict(
         server: which model server to ask, and how (engine `openai`).
 
     Raises:
+        PromptError: the model was trained with other words than its template has in this version, and no template was chosen.
         EgressError: engine `openai` may not send rows, or its server does not answer as it must.
         DatasetError: unknown engine or split, no rows, no such model, a prompt longer than the model's context, or `out` belongs to
             another run.
@@ -76,6 +77,8 @@ def predict(
         raise DatasetError(
             f"engine {engine!r} {'needs a' if server is None else 'takes no'} model server", fix="check --engine and --base-url"
         )
+    if template is not None and model is None:
+        raise DatasetError(f"engine {engine!r} takes no template", expected="no --template: a control reads no prompt", fix="leave it out")
     if (per_cell is not None and per_cell < 1) or draws < 1:
         raise DatasetError(f"--per-cell {per_cell}, --draws {draws}", expected="1 or more", fix="check --per-cell and --draws")
     run, device = processes()
@@ -83,6 +86,8 @@ def predict(
         raise DatasetError(f"engine {engine!r} in {run.count} processes", expected="one process", fix="start it without accelerate launch")
     folder = DatasetFolder(dataset)
     training = _training(model if server is None else None)
+    if template is None and training is not None:
+        same_words(training, str(model))
     template = template or (training or {}).get("template") or "upstream"
     if arms:
         chosen = select_arms(folder, config, split, per_cell=per_cell, seed=seed)
