@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -167,3 +168,16 @@ def test_prompt_longer_than_the_context(encoder: PromptEncoder, prompts: list[li
     exact.context = 20
     with pytest.raises(DatasetError, match="at most 20, the context of the model"):
         exact.log_probabilities(prompts, encoder.answers([1, 2]))
+
+
+def test_two_threads_read_two_models(encoder: PromptEncoder, prompts: list[list[int]]) -> None:
+    answers = encoder.answers(range(1, 8))
+    exact = [ExactAnswers(tiny_model(encoder.tokenizer, seed=seed), encoder, batch_size=2) for seed in range(2)]
+    alone = [one.log_probabilities(prompts, answers) for one in exact]
+
+    def again(number: int) -> list[Any]:
+        return [exact[number].log_probabilities(prompts, answers) for _ in range(6)]
+
+    with ThreadPoolExecutor(2) as pool:
+        for expected, found in zip(alone, pool.map(again, range(2)), strict=True):
+            np.testing.assert_allclose(found, [expected] * 6, atol=1e-5)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from threading import RLock
 from typing import Any, Final
 
 import torch
@@ -40,7 +41,12 @@ class PackAttention:
 
     @contextmanager
     def reading(self, pack: Pack) -> Iterator[None]:
-        """The model's next forward pass, and the backward pass behind it, read this pack."""
+        """The model's next forward pass, and the backward pass behind it, read this pack. Other threads wait until it is read."""
+        with _turn, self._in_reading(pack):
+            yield
+
+    @contextmanager
+    def _in_reading(self, pack: Pack) -> Iterator[None]:
         self.tokens = len(pack.ids)
         self.carried, self.wanted = self._tensor(pack.carried), self._tensor(pack.wanted)
         self._parts = {True: _Part(pack.ends, self.device), False: _Part(pack.all, self.device)}
@@ -118,8 +124,9 @@ def _attention(
     return torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype) @ value
 
 
-# Of the module, not of the thread: gradient checkpointing runs layers again in threads of the backward pass.
+# Of the module, not of the thread: gradient checkpointing runs layers again in threads of the backward pass. So packs are read in turns.
 _reading: list[PackAttention] = []
+_turn = RLock()
 
 
 def _forward(
