@@ -10,6 +10,7 @@ from typing import Any, Final
 from .errors import DatasetError
 
 ADAPTER: Final = "adapter_config.json"
+RECORD: Final = "run_record.json"
 
 
 def load_model(model: str, device: str | None = None) -> tuple[Any, Any]:
@@ -62,3 +63,29 @@ def answers_at_once(record: Mapping[str, Any], model: str) -> None:
             expected="a model of objective sft, dpo or distribution",
             fix="train or name one of these; distributions behind generated rationales cannot be read yet",
         )  # fmt: skip
+
+
+def run_record(model: str) -> dict[str, Any]:
+    """The run record beside the weights of a folder or Hub id, or nothing where there is none.
+
+    Raises:
+        DatasetError: there is no such model.
+    """
+    path: str | None = str(Path(model) / RECORD)
+    if not Path(model).is_dir():
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+        try:
+            path = hf_hub_download(model, RECORD)
+        except LocalEntryNotFoundError:
+            path = None  # no network: loading the model will tell, or it lies in the cache and has no record
+        except EntryNotFoundError:
+            path = None
+        except (HfHubHTTPError, HFValidationError, OSError) as error:
+            raise DatasetError(
+                f"no such model ({error})", where=model, expected="a model folder or a Hub id", fix="check the name"
+            ) from error
+    if path is None or not Path(path).is_file():
+        return {}
+    return dict(json.loads(Path(path).read_text(encoding="utf-8")))

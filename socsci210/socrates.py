@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,7 @@ import numpy as np
 
 from .demographics import FIELDS
 from .errors import DatasetError
-from .language_model import answers_at_once
+from .language_model import answers_at_once, run_record
 from .prompts import PERSONA_HEADER, persona, same_words
 from .schema import MAX_ENUMERATED
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from .predict.exact import ExactAnswers
     from .row_texts import ScaleKey
 
-RECORD = "run_record.json"
 Persona = Mapping[str, Any] | str
 
 
@@ -73,7 +71,7 @@ class Socrates:
 
     def __init__(self, model: str | Path, *, template: str | None = None, device: str | None = None, batch_size: int = 64) -> None:
         self.name, self.device, self.batch_size = str(model), device, batch_size
-        self.record = _record(self.name)
+        self.record = run_record(self.name)
         answers_at_once(self.record, self.name)
         self.template = template or self.record.get("template") or "upstream"
         if template is None:
@@ -176,25 +174,3 @@ def _persona_text(who: Persona) -> str:
             f"no field of a persona is called {unknown[0]!r}", expected=f"some of {', '.join(FIELDS)}", fix="check the persona"
         )
     return persona(who)
-
-
-def _record(model: str) -> dict[str, Any]:
-    """The run record beside the weights, or nothing where there is none."""
-    path: str | None = str(Path(model) / RECORD)
-    if not Path(model).is_dir():
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-        try:
-            path = hf_hub_download(model, RECORD)
-        except LocalEntryNotFoundError:
-            path = None  # no network: loading the model will tell, or it lies in the cache and has no record
-        except EntryNotFoundError:
-            path = None
-        except (HfHubHTTPError, HFValidationError, OSError) as error:
-            raise DatasetError(
-                f"no such model ({error})", where=model, expected="a model folder or a Hub id", fix="check the name"
-            ) from error
-    if path is None or not Path(path).is_file():
-        return {}
-    return dict(json.loads(Path(path).read_text(encoding="utf-8")))

@@ -125,6 +125,18 @@ def test_predict_refuses_other_words_too(tmp_path: Path) -> None:
         predict(engine="transformers", model=str(tmp_path), dataset=dataset, config="unseen_studies", out=tmp_path / "p.parquet")
 
 
+def test_the_record_of_a_model_on_the_hub_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it a split would be asked in another template than the model's, and nothing be known of its training."""
+    import huggingface_hub
+
+    dataset = write_dataset(tmp_path / "dataset", [row("a", c, 1) for c in (0, 1)])
+    record = tmp_path / "run_record.json"
+    record.write_text(json.dumps({"template": "stimulus_first", "template_hash": "0" * 16}))
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda model, name: str(record))
+    with pytest.raises(PromptError, match=r"lab/model: the model was trained with other words in template 'stimulus_first'"):
+        predict(engine="transformers", model="lab/model", dataset=dataset, config="unseen_studies", out=tmp_path / "p.parquet")
+
+
 def test_the_script_of_the_card_runs(model: Path, tmp_path: Path) -> None:
     script = tmp_path / "use.py"
     script.write_text(SAMPLE.format(model=model))

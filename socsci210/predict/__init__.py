@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
-from ..language_model import answers_at_once
+from ..language_model import answers_at_once, run_record
 from ..prompts import same_words, template_hash
 from .crossing import select_arms
 from .openai_options import ServerOptions
@@ -132,12 +132,9 @@ def predict(
 
 def _training(model: str | None) -> dict[str, Any] | None:
     """What the model's own run record says it was trained on, where it has one."""
-    import json
-
-    record = Path(model or "") / "run_record.json"
-    if model is None or not record.is_file():
+    stored = {} if model is None else run_record(model)
+    if model is None or not stored:
         return None
-    stored = json.loads(record.read_text(encoding="utf-8"))
     answers_at_once(stored, model)
     return {
         key: stored.get(key) for key in ("dataset_fingerprint", "train_on", "template", "template_hash", "rows_trained", "studies_trained")
