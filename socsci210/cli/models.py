@@ -10,10 +10,11 @@ import typer
 
 from ..results import Convention
 from .app import AsJson, DatasetDir, app
-from .shown import console, dump, show
+from .shown import MARK, console, dump, show
 
 if TYPE_CHECKING:
     from ..compare import Difference
+    from ..results import Estimate
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -54,11 +55,22 @@ def score(
     if as_json:
         dump(figures)
     else:
+        noted = overlap_notes(results)
+        rows = [
+            {"config": name, "interval": _interval(one.stated.W, "–", MARK if name in noted else "") if one.stated else None, **row}
+            for (name, row), one in zip(figures.items(), results.runs, strict=True)
+        ]
         show(
-            [{"config": name, **row} for name, row in figures.items()],
-            {"config": "config", **{k: k for row in figures.values() for k in row}},
-            notes=[overlap_notes(results).get(name, "") for name in figures],
+            rows,
+            {"config": "config", "W": "W", "interval": "95 % interval", **{k: k for row in figures.values() for k in row}},
+            title="convention `stated`: W, lower is better",
+            notes=[noted.get(name, "") for name in figures],
         )
+        for name, one in zip(figures, results.runs, strict=True):
+            if one.stated and one.stated.W.refused:
+                print(f"{name}: no interval ({one.stated.W.refused})")
+            if one.sampling_error is not None:
+                print(f"{name}: at most {one.per_cell} people of a cell, which adds a standard error of {one.sampling_error:.4f} to W")
     print(out)
 
 
@@ -103,8 +115,17 @@ _PAIRS = {"study_id": "study", "n_cells": "cells", "W_a": "W, first", "W_b": "W,
 
 
 def _difference(name: str, one: Difference) -> dict[str, Any]:
-    interval = f"{one.interval[0]:.3f} to {one.interval[1]:.3f}" if one.interval else "under 10 studies: see below"
-    return {**one.model_dump(exclude={"interval", "values"}), "of": name, "interval": interval}
+    p = "<0.001" if one.p is not None and one.p < 0.001 else one.p
+    return {
+        **one.model_dump(exclude={"interval", "values"}),
+        "of": name,
+        "interval": _interval(one, " to ") or "under 10 studies: see below",
+        "p": p,
+    }
+
+
+def _interval(one: Difference | Estimate, between: str, mark: str = "") -> str | None:
+    return f"{one.interval[0]:.3f}{between}{one.interval[1]:.3f}{mark}" if one.interval else None
 
 
 @app.command()
