@@ -57,6 +57,14 @@ def test_individual_accuracy_calibration_variation_and_best_constant_by_hand(tmp
     assert run.calibration.ece == pytest.approx(0)
 
 
+def test_draws_like_people_s_answers_have_their_entropy(tmp_path: Path) -> None:
+    """Both sides are samples, so both are corrected for what samples lack: the same answers give 1, as in the evaluate module."""
+    dataset = write_dataset(tmp_path / "dataset", [row("a", 1, answer) for answer in (1, 1, 2, 3)])
+    given = [{"study_id": "a", "sample_id": i, "prediction": point} for i, point in enumerate((3, 2, 1, 1))]
+    run = score([write_predictions(tmp_path / "p.parquet", dataset, given)], dataset).runs[0]
+    assert run.individual is not None and run.individual.entropy_ratio == pytest.approx(1)
+
+
 # --- treatment effects ---------------------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +199,7 @@ def test_an_overlap_stands_beside_every_printed_figure(tmp_path: Path, command) 
     assert code == 0
     lines = [line for line in out.splitlines() if "│" in line and CONFIG in line]
     figures = [[cell.strip() for cell in line.strip("│").split("│")][1:] for line in lines]
-    assert [cell.endswith("†") or cell == "–" for cell in figures[0]] == [True] * 8 and "0.500†" in figures[0]
+    assert [cell.endswith("†") or cell == "–" for cell in figures[0]] == [True] * 9 and "0.500†" in figures[0]
     assert not any("†" in cell for row in figures[1:] for cell in row)
     assert "† unseen_conditions: 3 of its scored rows (50.0%) were in the training of saw (trained on another dataset" in out
     overlaps = [one["overlap"] for one in summary(Results.read_json(tmp_path / "all.json")).values()]
@@ -206,6 +214,28 @@ def test_an_overlap_stands_beside_every_printed_figure(tmp_path: Path, command) 
     assert "† trained on some of the scored rows: saw" in out and out.splitlines()[-1].endswith("(trained on some of the scored rows: saw)")
     _, out, _ = command("compare", tmp_path / "fresh.json", tmp_path / "fresh.json")
     assert "†" not in out
+
+
+def test_the_command_names_convention_interval_and_sampling_error(tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    """Twelve studies have an interval, and its mark where rows were trained on; two have none, and are told why."""
+    rng = np.random.default_rng(0)
+    for n in (12, 2):
+        rows = [row(f"s{s}", 1, int(a)) for s in range(n) for a in rng.integers(1, 4, 6)]
+        dataset = write_dataset(tmp_path / f"dataset{n}", rows)
+        training = {"dataset_fingerprint": "other", "studies_trained": ["s0"]}
+        given = [one for i, one in enumerate(given_to_all(dataset, [0, 1.0, 0])) if i % 6 < 3]
+        path = write_predictions(tmp_path / f"{n}.parquet", dataset, given, training=training, per_cell=3)
+        out = tmp_path / f"{n}.json"
+        _, said, _ = command("score", path, "--dataset", dataset, "--out", out, "--allow-overlap")
+        run = Results.read_json(out).runs[0]
+        assert run.stated is not None
+        assert said.startswith("convention `stated`: W, lower is better")
+        assert f"at most 3 people of a cell, which adds a standard error of {run.sampling_error:.4f} to W" in said
+        if run.stated.W.interval is None:
+            assert "no interval (under 10 studies" in said
+        else:
+            assert "{:.3f}–{:.3f}†".format(*run.stated.W.interval) in said
+    assert run.stated.n_studies == 2
 
 
 # --- uncertainty from people ---------------------------------------------------------------------------------------------------------

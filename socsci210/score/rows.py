@@ -57,11 +57,14 @@ def means_on_scale(answers: Answers, scale: Scale) -> Floats:
 def entropy_ratio(scored: Scored) -> float | None:
     """Entropy of the model's cell over that of people's, mean over cells on bounded scales, then studies; None where there is none.
 
-    People's entropy is corrected for what a sample of their size lacks.
+    People's entropy, and that of draws, is corrected for what a sample of their size lacks.
     """
     cells, ruler = scored.cells, stated_ruler(scored)
     human = entropies(scored.human.code, scored.human.value, scored.human.mass, cells.n_sub, ruler.n.astype(np.float64))
-    model = entropies(scored.model.code, scored.model.value, scored.model.mass, cells.n_sub)
+    drawn = None
+    if scored.predictions.kind == "draws":
+        drawn = np.bincount(cells.code[scored.predicted], weights=scored.on_scale[scored.predicted], minlength=cells.n_sub)
+    model = entropies(scored.model.code, scored.model.value, scored.model.mass, cells.n_sub, drawn)
     seen = entropies(scored.human.code, scored.human.value, scored.human.mass, cells.n_sub)
     ratio = np.where(cells.bounded & (seen > 0), entropy_ratios(human, model), np.nan)
     by_study = maths.mean_by(cells.cell_study, maths.mean_by(cells.cell, ratio, cells.n_cells), len(scored.split.studies))
