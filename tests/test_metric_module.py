@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +129,45 @@ def test_bad_input_is_refused(predictions: list[Any], message: str) -> None:
     rows = {name: values[: len(predictions)] for name, values in ({"references": [1, 2]} | CELL).items()}
     with pytest.raises(ValueError, match=message):
         alignment().compute(predictions=predictions, **rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale_min": [3, 3], "scale_max": [1, 1]}, "2 of 2 rows are wrong; row 0 has a scale whose lower end is not below its upper end"),
+        ({"scale_max": [3, None]}, "1 of 2 rows are wrong; row 1 has one end of a scale"),
+        ({"predictions": [2, float("inf")]}, "1 of 2 rows are wrong; row 1 is predicted as infinite"),
+    ],
+)
+def test_scales_that_are_none_and_infinite_points_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        alignment().compute(**{"predictions": [2, 2], "references": [1, 2], **CELL, **change})
+
+
+def test_rows_may_be_added_one_by_one() -> None:
+    rows = _people(80) | {"predictions": [2] * 80}
+    metric = loaded("demographic_parity")
+    for i in range(80):
+        one = {name: values[i] for name, values in rows.items()}
+        metric.add(prediction=one.pop("predictions"), reference=one.pop("references"), **one)
+    assert metric.compute() == loaded("demographic_parity").compute(**rows)
+
+
+def test_the_example_of_the_card_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands in the card, from the root of the repository; and the card names every figure that has a direction."""
+    card = (path() / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)
+    assert code is not None
+    *lines, last = ast.parse(code.group(1)).body
+    assert isinstance(last, ast.Expr)
+    names: dict[str, Any] = {}
+    monkeypatch.chdir(ROOT)
+    exec(compile(ast.Module(lines, []), "card", "exec"), names)
+    found = eval(compile(ast.Expression(last.value), "card", "eval"), names)
+    assert found["w1_stated"] == pytest.approx(0.5 * (0.5 - 0.15) + 0.5 * (1 - 0.85))
+    for figure in names["metric"].higher_is_better:
+        family = re.sub(r"_(stated|published|unclipped)$", "", figure)
+        assert re.search(rf"`{family}(_\w+|_\*)?`", card), figure
 
 
 def test_no_call_before_compute() -> None:

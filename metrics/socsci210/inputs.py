@@ -64,15 +64,18 @@ def read_inputs(
         unassigned: rows may have no reference.
 
     Raises:
-        ValueError: no rows, no reference, probabilities that are not a distribution, or that do not fit their scale, draws that are no
-            numbers or not equally many. The message counts the rows and names the first.
+        ValueError: no rows, no reference, an infinite point, a scale with one end or with its ends in the wrong order, probabilities that
+            are not a distribution, or that do not fit their scale, draws that are no numbers or not equally many. The message counts the
+            rows and names the first.
     """
     if not len(predictions):
         raise ValueError("no predictions: give at least one row")
     given = np.array([one is not None and not (_is_list(one) and not len(one)) for one in predictions], np.bool_)
     points = not any(_is_list(one) for one in predictions)
     if points:
-        given = np.isfinite(_numbers(predictions))
+        numbers = _numbers(predictions)
+        _refuse(np.isinf(numbers), np.arange(len(numbers)), "is predicted as infinite: give None where a row was not parsed")
+        given = np.isfinite(numbers)
     kept = np.flatnonzero(given)
     if not len(kept):
         raise ValueError(f"none of {len(given)} predictions is a number")
@@ -80,6 +83,8 @@ def read_inputs(
     if not unassigned:
         _refuse(np.isnan(response), np.arange(len(response)), "has no reference")
     low, high = _numbers(scale_min)[kept], _numbers(scale_max)[kept]
+    _refuse(np.isfinite(low) != np.isfinite(high), kept, "has one end of a scale: give both, or None for both")
+    _refuse(low >= high, kept, "has a scale whose lower end is not below its upper end")
     rows = [np.atleast_1d(np.asarray(predictions[int(i)], np.float64)) for i in kept]
     if points or draws:
         answers, step = _samples(rows, kept), np.ones(len(kept))

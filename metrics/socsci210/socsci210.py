@@ -149,6 +149,10 @@ class Socsci210(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no typ
                 columns[name] = [one if isinstance(one, str) else json.dumps(one or {}) for one in columns[name]]
         super().add_batch(predictions=predictions, references=references, **columns)
 
+    def add(self, *, prediction: Any = None, reference: Any = None, **columns: Any) -> None:
+        """Add one row; `demographic` and `attributes` may be dicts."""
+        self.add_batch(predictions=[prediction], references=[reference], **{name: [value] for name, value in columns.items()})
+
     def _full(self, columns: dict[str, Any], predictions: Any) -> dict[str, Any]:
         """`attributes` may be left out: evaluate itself knows no optional column."""
         optional = "attributes" in _COLUMNS[self.config_name] and predictions is not None
