@@ -82,7 +82,7 @@ def sensitivity(
     m, h = (_centred(side[several][order], code, n) for side in (model, human))
     if h @ h < 1e-20:
         return _no_sensitivity("the mean answers of people do not differ between conditions", len(n), len(m))
-    if m @ m < max(1e-20, NEGLIGIBLE**2 * (h @ h)):
+    if m @ m < max(1e-20, NEGLIGIBLE**2 * float(h @ h)):
         return _no_sensitivity(SAME_MEANS, len(n), len(m))
     r = float(m @ h / np.sqrt((m @ m) * (h @ h)))
     rng = np.random.default_rng(seed)

@@ -238,6 +238,15 @@ def test_the_command_names_convention_interval_and_sampling_error(tmp_path: Path
     assert run.stated.n_studies == 2
 
 
+def test_a_small_p_is_not_printed_as_zero(tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    dataset = write_dataset(tmp_path / "dataset", [row(f"s{s}", 1, answer) for s in range(14) for answer in (1, 2)])
+    for name, answer in (("near", [0.5, 0.5, 0]), ("far", [0, 0, 1.0])):
+        path = write_predictions(tmp_path / f"{name}.parquet", dataset, given_to_all(dataset, answer), model=name)
+        assert command("score", path, "--dataset", dataset, "--out", tmp_path / f"{name}.json")[0] == 0
+    _, out, _ = command("compare", tmp_path / "near.json", tmp_path / "far.json")
+    assert "<0.001" in out and "nearer to people: near" in out
+
+
 # --- uncertainty from people ---------------------------------------------------------------------------------------------------------
 
 

@@ -61,9 +61,11 @@ def entropy_ratio(scored: Scored) -> float | None:
     """
     cells, ruler = scored.cells, stated_ruler(scored)
     human = entropies(scored.human.code, scored.human.value, scored.human.mass, cells.n_sub, ruler.n.astype(np.float64))
-    drawn = None
+    drawn: Floats | None = None
     if scored.predictions.kind == "draws":
-        drawn = np.bincount(cells.code[scored.predicted], weights=scored.on_scale[scored.predicted], minlength=cells.n_sub)
+        drawn = np.bincount(cells.code[scored.predicted], weights=scored.on_scale[scored.predicted], minlength=cells.n_sub).astype(
+            np.float64
+        )
     model = entropies(scored.model.code, scored.model.value, scored.model.mass, cells.n_sub, drawn)
     seen = entropies(scored.human.code, scored.human.value, scored.human.mass, cells.n_sub)
     ratio = np.where(cells.bounded & (seen > 0), entropy_ratios(human, model), np.nan)
