@@ -9,7 +9,6 @@ import json
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 from ..processes import in_process
 
 PEAK_EVERY: Final = 0.02  # seconds between two looks at the memory
+PAIRS: Final = 64  # of TRL's dpo: reference log-probabilities of all of them are computed before training, and count for their share
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ def _general(trial: Trial) -> float:
     tokenizer = AutoTokenizer.from_pretrained(trial.model)
     encoder = PromptEncoder(tokenizer, trial.template)
     folder = DatasetFolder(trial.dataset)
-    rows = folder.rows("all", "train", COLUMNS).slice(0, trial.rows)
+    needed = trial.rows if trial.objective == "sft" else min(trial.rows, PAIRS)
+    rows = folder.rows("all", "train", COLUMNS).slice(0, needed)
     texts = row_texts(rows, folder)
     answers = rows.column("response").to_pylist()
     prompts = [encoder.prompt(texts.personas[p], texts.stimuli[s]) for p, s in zip(texts.persona, texts.stimulus, strict=True)]
@@ -123,9 +124,7 @@ def main(arguments: list[str]) -> None:
     trial = Trial(**json.loads(arguments[0]))
     torch.set_num_threads(trial.threads)
     with _Peak() as peak:
-        started = time.perf_counter()
         per_second = (_general if trial.side == "general" else _ours)(trial)
-    print(f"{trial.side} {trial.objective} {trial.name}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
     print(json.dumps({"per_second": per_second, "peak_gb": peak.gb}))
 
 
