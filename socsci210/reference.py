@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
 
 from .metrics.socsci210.agreement import NEGLIGIBLE
+from .metrics.socsci210.intervals import percentiles
 from .results import Estimate, GapClosed, Sensitivity
 
 Floats = NDArray[np.float64]
@@ -96,7 +96,7 @@ def sensitivity(
     sums = products[index].sum(axis=1)
     spread = np.sqrt(sums[:, 1] * sums[:, 2])
     ratios = sums[spread > 0, 0] / spread[spread > 0]
-    interval = percentiles(ratios) if len(n) >= MIN_STUDIES and len(ratios) else None
+    interval = percentiles(ratios, len(n)) if len(n) >= MIN_STUDIES and len(ratios) else None
     return Sensitivity(r=r, p=p, slope=float(m @ h / (m @ m)), interval=interval, n_outcomes=len(n), n_cells=len(m), refused=None)
 
 
@@ -107,17 +107,6 @@ def _no_sensitivity(why: str, n_outcomes: int, n_cells: int) -> Sensitivity:
 def _centred(values: Floats, code: Ints, n: Ints) -> Floats:
     out: Floats = values - (np.bincount(code, weights=values) / n)[code]
     return out
-
-
-def percentiles(values: Floats, n: int | None = None) -> tuple[float, float]:
-    """The 2.5 and the 97.5 percentile; of resamples of `n` studies, those farther out that make up for n being small.
-
-    Resampled means of n values spread less than means of n new ones, by the factor (n - 1) / n in variance, and their tails are those of
-    a normal distribution instead of Student's t. The percentiles are moved out by as much (Hesterberg 2015, the expanded interval).
-    """
-    tail = 0.025 if n is None else float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, 0.025)))
-    low, high = np.percentile(values, [100 * tail, 100 - 100 * tail])
-    return float(low), float(high)
 
 
 def people_interval(point: float, seen: Floats, error: Floats) -> tuple[float, float]:

@@ -17,6 +17,9 @@ import numpy as np
 import pytest
 
 from socsci210.metrics import path
+from socsci210.metrics.socsci210.inputs import read_inputs, read_levels
+from socsci210.metrics.socsci210.intervals import percentiles
+from socsci210.metrics.socsci210.summaries import treatment_effects
 
 from .hub_server import HubServer
 
@@ -290,6 +293,24 @@ def experiment(studies: int = 12, people: int = 40) -> dict[str, list[Any]]:
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 
+def test_the_interval_of_effects_is_moved_out_for_few_studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the scorer: the percentiles are those for as many studies as were resampled."""
+    rows = experiment()
+    names = ("predictions", "references", "study_id", "scale_min", "scale_max")
+    inputs = read_inputs(*(rows[name] for name in names), unassigned=True)
+    arm = tuple(inputs.take(rows[name]) for name in ("condition_num", "task_num", "item_num"))
+    seen: list[int | None] = []
+
+    def counted(values: np.ndarray, n: int | None = None) -> tuple[float, float]:
+        seen.append(n)
+        return percentiles(values, n)
+
+    monkeypatch.setattr("socsci210.metrics.socsci210.summaries.percentiles", counted)
+    levels = read_levels(["{}"] * len(inputs.kept))
+    found = treatment_effects(inputs, arm, inputs.take(rows["participant"]), levels, {}, 0)  # type: ignore[arg-type]
+    assert seen == [12] and found["r_interval"] == loaded("treatment_effects").compute(**rows)["r_interval"]
+
+
 def test_treatment_effects_of_every_persona_through_every_arm() -> None:
     rows = experiment()
     found = loaded("treatment_effects").compute(control={f"s{i}": 0 for i in range(12)}, **rows)
@@ -423,7 +444,7 @@ def test_the_mathematics_needs_numpy_only() -> None:
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith(("import ", "from ")):
                 module = line.split()[1]
-                allowed = ("__future__", "collections", "dataclasses", "itertools", "json", "typing", "numpy")
+                allowed = ("__future__", "collections", "dataclasses", "itertools", "json", "math", "typing", "numpy")
                 own = module.startswith(".") and module.count(".") == 1
                 heavy = file.name == "socsci210.py" and module in ("datasets", "evaluate")
                 assert own or heavy or module.split(".")[0] in allowed, f"{file.name}: {line}"

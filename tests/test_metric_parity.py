@@ -212,3 +212,8 @@ def test_age_groups(years: int, group: str | None) -> None:
 
 def test_household_size_is_capped() -> None:
     assert [groups.group_of("household_size", n) for n in (1, 4, 5, 9, None)] == ["1", "4", "5+", "5+", None]
+
+
+def test_no_shuffle_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="shuffles is 0: shuffle labels at least once"):
+        gaps_of(world(), shuffles=0)

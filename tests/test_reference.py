@@ -6,9 +6,10 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from scipy.stats import wasserstein_distance
+from scipy.stats import t, wasserstein_distance
 
 from socsci210.metrics.socsci210.distances import expected_draw_distance, noise_floor
+from socsci210.metrics.socsci210.intervals import percentiles, student
 from socsci210.reference import MIN_STUDIES, SAME_MEANS, estimate, gap_closed, sensitivity
 
 SEVEN = np.array([0.14, 0.1, 0.11, 0.2, 0.16, 0.14, 0.15])  # a spread answer to a question with seven levels
@@ -124,3 +125,22 @@ def test_sensitivity_of_a_condition_blind_model_is_refused() -> None:
     assert (nearly.r, nearly.refused) == (None, SAME_MEANS)
     alone = sensitivity(np.array([0, 1]), np.array([0.4, 0.7]), np.array([0.1, 0.2]))
     assert alone.refused == "no outcome has two scored conditions in this split"
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 9, 10, 57, 169])
+def test_students_t_against_scipy(freedom: int) -> None:
+    assert student(freedom) == pytest.approx(t.ppf(0.975, freedom), rel=1e-9)
+
+
+def test_the_interval_of_sensitivity_is_moved_out_for_few_outcomes() -> None:
+    """As that of a mean over studies: the plain percentiles of resamples of ten outcomes are too near each other."""
+    rng = np.random.default_rng(0)
+    model, human = rng.normal(0, 1, (2, 10, 2))
+    human += 0.5 * model
+    found = sensitivity(np.repeat(np.arange(10), 2), model.reshape(-1), human.reshape(-1), permutations=1, draws=400, seed=3)
+    m, h = model - model.mean(axis=1, keepdims=True), human - human.mean(axis=1, keepdims=True)
+    index = np.random.default_rng(3).integers(0, 10, (400, 10))
+    again = [(m[i] * h[i]).sum() / np.sqrt((m[i] ** 2).sum() * (h[i] ** 2).sum()) for i in index]
+    assert found.interval == pytest.approx(percentiles(np.array(again), 10))
+    low, high = np.percentile(again, [2.5, 97.5])
+    assert found.interval is not None and found.interval[0] < low and found.interval[1] > high

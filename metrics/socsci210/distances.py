@@ -245,8 +245,9 @@ def _draw_deviation(n: Ints, p: Floats, m: int) -> Floats:
     out = np.zeros(len(p))
     live = np.flatnonzero((p > 1e-12) & (p < 1 - 1e-12) & (n > 0))
     live = live[np.argsort(n[live], kind="stable")]  # neighbours need about as many points
-    for start in range(0, len(live), GAPS_AT_ONCE):
-        some = live[start : start + GAPS_AT_ONCE]
+    at_once = max(GAPS_AT_ONCE // m, 1)  # more draws need more points
+    for start in range(0, len(live), at_once):
+        some = live[start : start + at_once]
         size, chance = n[some].astype(np.float64)[:, None], p[some][:, None]
         most = m * int(size.max())
         points = min(most, int(4.5 * np.sqrt(most * (m + 1) / 4)) + 8) + 1

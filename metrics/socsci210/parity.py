@@ -101,7 +101,12 @@ def study_gaps(
         attributes: groups of each row; all rows of a person have the same.
         shuffles: how often labels are shuffled among the people of a study.
         seed: of the shuffling.
+
+    Raises:
+        ValueError: fewer than one shuffle: what chance alone gives would not be known.
     """
+    if shuffles < 1:
+        raise ValueError(f"shuffles is {shuffles}: shuffle labels at least once")
     order = np.lexsort((person, study))
     bounds = np.flatnonzero(np.diff(study[order], prepend=-1, append=-1))
     found: list[StudyGaps] = []

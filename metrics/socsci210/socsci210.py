@@ -19,6 +19,7 @@ from .effects import Contrasts
 from .groups import FIELDS
 from .individual import accuracy_by_median
 from .inputs import read_inputs, read_levels
+from .intervals import percentiles
 from .parity import Attribute
 from .summaries import calibrated, individual_accuracy, parity, treatment_effects
 
@@ -115,7 +116,7 @@ _HIGHER = (
     "sign_agreement", "parse_rate",
 )  # fmt: skip
 # evaluate copies only files that this one imports; these are what other files need.
-_NEEDED = (Agreement, Answers, Attribute, Calibration, Codes, Contrasts, FIELDS, accuracy_by_median, wasserstein)
+_NEEDED = (Agreement, Answers, Attribute, Calibration, Codes, Contrasts, FIELDS, accuracy_by_median, percentiles, wasserstein)
 
 
 class Socsci210(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types

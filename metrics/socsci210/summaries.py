@@ -16,6 +16,7 @@ from .effects import Contrasts, Rows, amce, between_contrasts, joined, within_co
 from .groups import FIELDS
 from .individual import accuracy_by_draw, accuracy_by_median
 from .inputs import Inputs, read_attributes
+from .intervals import percentiles
 from .parity import accuracy, averaged, study_gaps
 
 FEWEST_STUDIES: Final = 10  # fewer give no interval
@@ -109,7 +110,7 @@ def treatment_effects(
     known = draws[np.isfinite(draws)]
     plain = {name: _number(value) if isinstance(value, float) else value for name, value in figures.items()}
     return plain | {
-        "r_interval": [float(end) for end in np.quantile(known, [0.025, 0.975])] if len(known) and figures["refused"] is None else None,
+        "r_interval": list(percentiles(known, figures["n_studies"])) if len(known) and figures["refused"] is None else None,
         "p": _number(permutation_p(found, draws=EFFECT_DRAWS, seed=seed)),
         "method": "every persona through every arm" if (~human).any() else "as assigned",
     }

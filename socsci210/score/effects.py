@@ -14,7 +14,8 @@ from ..metrics.socsci210.agreement import agreement, permutation_p, resampled_r
 from ..metrics.socsci210.cells import Answers
 from ..metrics.socsci210.codes import distinct, total
 from ..metrics.socsci210.effects import Contrasts, Rows, between_contrasts, joined, within_contrasts
-from ..reference import MIN_STUDIES, PERMUTATIONS, percentiles
+from ..metrics.socsci210.intervals import percentiles
+from ..reference import MIN_STUDIES, PERMUTATIONS
 from ..results import Contrast, Effects
 from .arms import Arms, read_arms
 from .conjoint import Conjoints, judged_of, some_answers
@@ -53,7 +54,7 @@ def treatment_effects(scored: Scored, arms: PredictionFiles | None, folder: Data
     interval = None
     if agreed["refused"] is None and agreed["n_studies"] >= MIN_STUDIES:
         again = resampled_r(contrasts, draws=draws, seed=seed)
-        interval = percentiles(again[np.isfinite(again)])
+        interval = percentiles(again[np.isfinite(again)], agreed["n_studies"])
     names = ("r", "r_raw", "slope", "mae", "sign_agreement", "n_reliable", "regret", "n_contrasts", "n_studies", "refused")
     known: dict[str, Any] = dict(agreed)
     method: Literal["as assigned", "every persona through every arm"] = "as assigned" if arms is None else "every persona through every arm"
