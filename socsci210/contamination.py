@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -56,42 +56,61 @@ def contamination(
         rows: columns study_id and sample_id of the scored rows.
         folder: their dataset.
         model: as the predictions name it.
-        training: the model's run record, as the predictions carry it; None where it has none.
+        training: what the model and those that it started from were trained on, as the predictions carry it; None where nothing is known.
         allow_overlap: report an overlap instead of refusing it.
 
     Raises:
         DatasetError: some of the rows were trained on, and that is not allowed; the message counts them and names the first studies.
     """
     seen = _seen(folder, model, training)
-    if seen is None:
+    if not seen:
         note = "nothing is known of what this model was trained on" if model else "no model: a control reads only what its name says"
         if training is not None:
             note = "its run record names neither this dataset nor the studies that it was trained on"
         return Contamination(source="none", overlap_rows=0, overlap_studies=0, share=0.0, allowed=allow_overlap, note=note)
     studies = rows.column("study_id").cast(pa.string())
-    both = pc.is_in(studies, value_set=pa.array(sorted(seen.of_study), pa.string())).to_numpy()
-    if seen.rows is not None:
-        both = both | pc.is_in(_keys(rows), value_set=seen.rows).to_numpy()
+    both = np.zeros(len(studies), np.bool_)
+    for one in seen:
+        both |= pc.is_in(studies, value_set=pa.array(sorted(one.of_study), pa.string())).to_numpy()
+        if one.rows is not None:
+            both |= pc.is_in(_keys(rows), value_set=one.rows).to_numpy()
+    source = next((one.source for one in seen if one.source == "released checkpoint"), seen[0].source)
+    note = "; ".join(one.note for one in seen)
     names = sorted(set(studies.filter(pa.array(both)).unique().to_pylist()))
     n = int(both.sum())
     if n and not allow_overlap:
         shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         who = model or "this model"
         raise DatasetError(
-            f"{n} of {len(both)} scored rows were in the training of {who}, from {len(names)} studies ({shown}): {seen.note}",
-            where=f"{seen.source} of the model", expected="rows that the model has not seen",
+            f"{n} of {len(both)} scored rows were in the training of {who}, from {len(names)} studies ({shown}): {note}",
+            where=f"{source} of the model", expected="rows that the model has not seen",
             fix="score a split that was held out; or allow the overlap (--allow-overlap), which is then shown beside every figure",
         )  # fmt: skip
     return Contamination(
-        source=seen.source, overlap_rows=n, overlap_studies=len(names), share=n / max(len(both), 1), allowed=allow_overlap, note=seen.note
+        source=source, overlap_rows=n, overlap_studies=len(names), share=n / max(len(both), 1), allowed=allow_overlap, note=note
     )  # fmt: skip
 
 
-def _seen(folder: DatasetFolder, model: str | None, training: Mapping[str, Any] | None) -> Seen | None:
+def _seen(folder: DatasetFolder, model: str | None, training: Mapping[str, Any] | None) -> list[Seen]:
+    """What is known of the training of a model, then of the one that it started from, and so on."""
+    out: list[Seen] = []
+    name, record = model, training
+    while name is not None or record is not None:
+        start = "" if name == model else f"it started from {name}: "
+        out += [replace(one, note=start + one.note) for one in (_by_name(name), _by_record(folder, record)) if one is not None]
+        name, record = (record.get("base"), record.get("base_training")) if record is not None else (None, None)
+    return out
+
+
+def _by_name(model: str | None) -> Seen | None:
     checkpoint = released(model)
-    if checkpoint is not None:
-        studies = frozenset(study for study, side in official_studies().items() if side == "seen")
-        return Seen("released checkpoint", f"{checkpoint} was trained on every row of the {len(studies)} seen studies", studies)
+    if checkpoint is None:
+        return None
+    studies = frozenset(study for study, side in official_studies().items() if side == "seen")
+    return Seen("released checkpoint", f"{checkpoint} was trained on every row of the {len(studies)} seen studies", studies)
+
+
+def _by_record(folder: DatasetFolder, training: Mapping[str, Any] | None) -> Seen | None:
     if training is None:
         return None
     configs: Sequence[str] = training.get("train_on") or ()

@@ -11,6 +11,8 @@ from .errors import DatasetError
 
 ADAPTER: Final = "adapter_config.json"
 RECORD: Final = "run_record.json"
+TRAINING: Final = ("dataset_fingerprint", "train_on", "template", "template_hash", "rows_trained", "studies_trained")
+"""What of a run record tells what a model was trained on."""
 
 
 def load_model(model: str, device: str | None = None) -> tuple[Any, Any]:
@@ -63,6 +65,49 @@ def answers_at_once(record: Mapping[str, Any], model: str) -> None:
             expected="a model of objective sft, dpo or distribution",
             fix="train or name one of these; distributions behind generated rationales cannot be read yet",
         )  # fmt: skip
+
+
+def training_of(model: str, _later: tuple[str, ...] = ()) -> dict[str, Any] | None:
+    """What a model was trained on, and what the models were trained on that it started from.
+
+    Returns:
+        `TRAINING` of its run record; `base`, the model that it started from (by its record or, in a folder of adapters, by these; None for
+        random weights); and `base_training`, the same of that one, None where it has none or cannot be found. None for a model that has
+        neither a record nor a base.
+
+    Raises:
+        DatasetError: there is no such model, or it cannot answer at once (`answers_at_once`).
+    """
+    stored = run_record(model)
+    if not _later:
+        answers_at_once(stored, model)
+    base = _base(stored, model)
+    if not stored and base is None:
+        return None
+    told = {key: stored.get(key) for key in TRAINING}
+    if "base_training" in stored:
+        return {**told, "base": base, "base_training": stored["base_training"]}
+    return {**told, "base": base, "base_training": base_training(base, (*_later, model))}
+
+
+def base_training(base: str | None, _later: tuple[str, ...] = ()) -> dict[str, Any] | None:
+    """`training_of` a model that another one starts, or started, from; None where it has none, or cannot be found any more."""
+    if base is None or base in _later:
+        return None
+    try:
+        return training_of(base, (*_later, base))
+    except DatasetError:  # a folder that is gone, or an id that only the one who trained can see
+        return None
+
+
+def _base(record: Mapping[str, Any], model: str) -> str | None:
+    """The model that one started from, as its run record or its adapters name it."""
+    if record:
+        named = (record.get("settings") or record).get("model")
+        return None if named == "nano" else named
+    adapter = Path(model) / ADAPTER
+    found: str | None = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path") if adapter.is_file() else None
+    return found
 
 
 def run_record(model: str) -> dict[str, Any]:

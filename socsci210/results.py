@@ -64,7 +64,7 @@ class Run(Part):
     """By how much predicting only some people makes that W too large on average; it is not subtracted."""
     training: dict[str, Any] | None
     held_out: bool | None
-    """Whether the model's own run record says that this split was held out of its training; None where there is no record."""
+    """Whether the run records of the model and of those it started from say that this split was held out; None where that is not known."""
     coverage: Coverage
     answer_mass: AnswerMass | None
     stated: Score | None

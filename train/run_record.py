@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from socsci210.dataset_folder import DatasetFolder
+from socsci210.language_model import base_training
 from socsci210.prompts import template_hash
 
 from .config import Resolved
@@ -44,6 +45,7 @@ def run_record(
         "settings": config.model_dump(mode="json"),
         "sources": resolved.source,
         "model": config.model or "nano",
+        "base_training": base_training(config.model),
         "dataset_fingerprint": folder.fingerprint,
         "train_on": list(config.train_on),
         "held_out_checked": assert_no_held_out(rows, folder.table("assignments"), config.train_on),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
+
+from socsci210.language_model import RECORD
 
 from .adapters import add_adapters, merge_adapters, merge_into_base
 from .config import TrainConfig, TrainError
 from .model_card import model_card
 from .progress import LOG, log_of
 
-RECORD: Final = "run_record.json"
 _PROBE: Final = "Only return an integer from 1 to 100, nothing else.\n\n- Age: 34\n- Party Id: Lean Democrat -5"
 
 
@@ -74,7 +76,20 @@ def _in_one_piece(config: TrainConfig, model: Any, state: dict[str, Any]) -> Any
             whole = add_adapters(whole, config.lora)
     whole.load_state_dict(state, assign=True)
     whole.tie_weights()
+    whole.generation_config = model.generation_config  # with the tokens that end an answer
     return whole
+
+
+def check_reloads(model: Any, tokenizer: Any) -> None:
+    """What `save` would find out of the tokenizer after hours of training, before the first step.
+
+    Raises:
+        TrainError: the tokenizer would reload with other ids.
+    """
+    with TemporaryDirectory() as name:
+        model.config.save_pretrained(name)
+        tokenizer.save_pretrained(name)
+        check_tokenizer(Path(name), tokenizer)
 
 
 def check_tokenizer(folder: Path, tokenizer: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from socsci210.train.config import TrainConfig, TrainError
 
 from ..dataset_folder import DatasetFolder
+from ..language_model import RECORD
 from .children import plain_launch
 from .config import ExperimentConfig, accelerate_file
 from .steps import Steps, key_of
@@ -93,7 +94,7 @@ def state_of(model: str | None) -> dict[str, Any]:
 
 def rows_trained(model: str, job: Job) -> int | None:
     """Rows that a trained model was fed, as its run record says."""
-    record = Path(model) / "run_record.json"
+    record = Path(model) / RECORD
     if job.role == "base" or not record.is_file():
         return None
     return int(json.loads(record.read_text(encoding="utf-8"))["rows_trained"])

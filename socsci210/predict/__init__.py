@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
-from ..language_model import answers_at_once, run_record
+from ..language_model import training_of
 from ..prompts import same_words, template_hash
 from .crossing import select_arms
 from .openai_options import ServerOptions
@@ -85,7 +85,7 @@ def predict(
     if server is not None and run.count > 1:
         raise DatasetError(f"engine {engine!r} in {run.count} processes", expected="one process", fix="start it without accelerate launch")
     folder = DatasetFolder(dataset)
-    training = _training(model if server is None else None)
+    training = training_of(model) if model is not None and server is None else None
     if template is None and training is not None:
         same_words(training, str(model))
     template = template or (training or {}).get("template") or "upstream"
@@ -128,17 +128,6 @@ def predict(
         keys, control_predictor(engine, folder, config, chosen.rows, keys), out=Path(out), metadata=metadata, progress=progress,
         shard_rows=shard_rows or CONTROL_SHARD_ROWS, schema=predictions_schema(keys.schema), processes=run,
     )  # fmt: skip
-
-
-def _training(model: str | None) -> dict[str, Any] | None:
-    """What the model's own run record says it was trained on, where it has one."""
-    stored = {} if model is None else run_record(model)
-    if model is None or not stored:
-        return None
-    answers_at_once(stored, model)
-    return {
-        key: stored.get(key) for key in ("dataset_fingerprint", "train_on", "template", "template_hash", "rows_trained", "studies_trained")
-    }
 
 
 def _run_model(
