@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +10,10 @@ import numpy as np
 from scipy.stats import t as student
 
 from .errors import DatasetError
-from .reference import BOOTSTRAP_DRAWS, MIN_STUDIES, Floats, percentiles, resamples
-from .result_parts import Convention, Figure, Number, Part, Score, StudyScore
+from .metrics.socsci210.intervals import percentiles
+from .reference import BOOTSTRAP_DRAWS, MIN_STUDIES, Floats, resamples
+from .result_parts import UNREAD, Convention, Figure, Number, Part, Score, StudyScore
+from .result_tables import unread_words
 from .results import Results, Run
 from .schema import Many
 
@@ -73,6 +75,10 @@ class Comparison(Part):
     overlap: Many[str]
     """Models that are known to have been trained on some of the scored rows."""
     studies: Many[StudyPair]
+    left_out: Many[str] = ()
+    """Studies that the two do not have in the same cells, as not all answers could be read there. They are in no figure of W."""
+    notes: Many[str] = ()
+    """What must be known to read the difference: studies left out, cells without a readable prediction, predictions of some people only."""
 
 
 def compare(
@@ -87,8 +93,10 @@ def compare(
         draws, seed: of the bootstrap.
 
     Raises:
-        DatasetError: other datasets, configurations, splits, studies or cells, a file with several runs to choose from, or a convention
-            that scores no cell.
+        DatasetError: other datasets, configurations, splits, studies or cells, a file with several runs to choose from, a convention
+            that scores no cell, or no study in which both have the same cells.
+
+    Studies without the same cells on both sides are left out, and named, where that comes from predictions that could not be read.
     """
     paths = (Path(a), Path(b))
     results = [Results.read_json(path) for path in paths]
@@ -102,11 +110,11 @@ def compare(
     scores = [_score(run, path, convention) for run, path in zip(runs, paths, strict=True)]
     if scores[0].decoding != scores[1].decoding and convention == "published":
         raise _differ(paths, "decodings", [score.decoding for score in scores], "predict both in the same way, or compare under `stated`")
-    pairs = _pairs(scores, paths)
+    pairs, left_out = _pairs(runs, scores, paths)
     names = _names(runs)
     both = tuple(np.array(values) for values in zip(*((one.W, other.W) for one, other in pairs), strict=True))
     W = _difference(both[0] - both[1], draws, seed)
-    sides = [_side(*each) for each in zip(paths, names, runs, scores, strict=True)]
+    sides = [_side(path, name, run, float(own.mean())) for path, name, run, own in zip(paths, names, runs, both, strict=True)]
     return Comparison(
         config=runs[0].config,
         split=runs[0].split,
@@ -121,6 +129,8 @@ def compare(
             StudyPair(study_id=one.study_id, n_cells=one.n_cells, W_a=one.W, W_b=other.W, difference=one.W - other.W)
             for one, other in pairs
         ),
+        left_out=left_out,
+        notes=tuple(_notes(names, runs, scores, left_out)),
     )
 
 
@@ -190,30 +200,65 @@ def _score(run: Run, path: Path, convention: Convention) -> Score:
     return score
 
 
-def _pairs(scores: Sequence[Score], paths: tuple[Path, Path]) -> list[tuple[StudyScore, StudyScore]]:
-    """The same studies of both sides, in order. Every study must be there twice, with as many cells and people."""
+def _pairs(
+    runs: Sequence[Run], scores: Sequence[Score], paths: tuple[Path, Path]
+) -> tuple[list[tuple[StudyScore, StudyScore]], tuple[str, ...]]:
+    """The studies that both sides have with the same cells and people, in order; and the others, where unread predictions explain them."""
     a, b = ({study.study_id: study for study in score.per_study} for score in scores)
+    cells = [_cells(run) for run in runs]
     alone = sorted(set(a) ^ set(b))
-    if alone:
-        found = f"{len(alone)} studies are scored on one side only: {', '.join(alone[:SHOWN])}"
-    else:
-        other = [study for study in sorted(a) if (a[study].n_cells, a[study].n_rows) != (b[study].n_cells, b[study].n_rows)]
-        if not other:
-            return [(a[study], b[study]) for study in sorted(a)]
-        found = f"{len(other)} studies are scored on other cells: {', '.join(other[:SHOWN])}"
+    both = sorted(set(a) & set(b))
+    alike = {study: (a[study].n_cells, a[study].n_rows) == (b[study].n_cells, b[study].n_rows) for study in both}
+    other = [study for study in both if not alike[study] or (all(cells) and cells[0].get(study) != cells[1].get(study))]
+    pairs = [(a[study], b[study]) for study in both if study not in other]
+    unread = any(UNREAD in score.not_scored or UNREAD in score.rows_left_out for score in scores)
+    if pairs and (unread or not (alone or other)):
+        return pairs, tuple(sorted([*alone, *other]))
+    told = ((alone, "scored on one side only"), (other, "scored on other cells"))
+    found = "; ".join(f"{len(some)} studies are {how}: {', '.join(some[:SHOWN])}" for some, how in told if some)
     raise DatasetError(
         found, where=f"{paths[0]} and {paths[1]}", expected="the same studies and cells on both sides",
         fix="predict every row of the split with both models",
     )  # fmt: skip
 
 
-def _side(path: Path, name: str, run: Run, score: Score) -> Side:
+def _cells(run: Run) -> dict[str, set[tuple[float, ...]]]:
+    """The scored cells of each study, on their scales; nothing in files of versions that did not list them."""
+    found: dict[str, set[tuple[float, ...]]] = {}
+    for one in run.cells:
+        found.setdefault(one.study_id, set()).add((one.condition_num, one.task_num, one.scale_min, one.scale_max))
+    return found
+
+
+def _notes(names: Sequence[str], runs: Sequence[Run], scores: Sequence[Score], left_out: Sequence[str]) -> Iterator[str]:
+    """In sentences, what else differs between the two than the models."""
+    if left_out:
+        some = ", ".join(left_out[:SHOWN]) + (f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else "")
+        some_studies = "1 study is" if len(left_out) == 1 else f"{len(left_out)} studies are"
+        yield f"{some_studies} left out, as the two do not have the same cells there ({some})"
+        yield "accuracy, entropy ratio and answer mass of each model are over all studies of its own"
+    for name, score in zip(names, scores, strict=True):
+        if score.unread[0]:
+            yield f"{name}: {unread_words(score)}"
+    if runs[0].per_cell != runs[1].per_cell:
+        told = "; ".join(f"{name}: {_people(run)}" for name, run in zip(names, runs, strict=True))
+        yield f"the two were not predicted for the same people, and W of some people is too large on average ({told})"
+
+
+def _people(run: Run) -> str:
+    if run.per_cell is None:
+        return "all people"
+    bias = "" if run.sampling_bias is None else f", which makes its W under `stated` too large by about {run.sampling_bias:.4f}"
+    return f"at most {run.per_cell} people of a cell{bias}"
+
+
+def _side(path: Path, name: str, run: Run, W: float) -> Side:
     values: dict[str, Any] = {
         "accuracy": run.individual.median.point if run.individual else None,
         "entropy_ratio": run.individual.entropy_ratio if run.individual else None,
         "answer_mass": run.answer_mass.mean if run.answer_mass else None,
     }
-    return Side(file=str(path), model=name, W=score.W.point, **values)
+    return Side(file=str(path), model=name, W=W, **values)
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from .schema import Many
 
 Convention = Literal["stated", "published"]
+UNREAD: Final = "no readable prediction"
+"""Why a cell is not scored whose rows were asked, and none of the answers could be read. W is then one of other cells."""
 
 
 def _finite(value: object) -> object:
@@ -81,6 +83,8 @@ class Score(Part):
     noise_floor_kind: Literal["distributions", "draws"]
     noise_floor_distributions: Figure
     noise_floor_draws: Figure
+    draws_per_person: int = 1
+    """How many draws for each person `noise_floor_draws` is for: those of the file, else one."""
     train_lookup: Number
     pooled_oracle: Number
     best_constant: Number = None
@@ -91,12 +95,19 @@ class Score(Part):
     n_cells: int
     not_scored: dict[str, int]
     """Cells that this convention does not score, by reason."""
+    studies_not_scored: dict[str, int] = Field(default_factory=dict)
+    """Studies of which no cell has a prediction, by reason."""
     scale_source: dict[str, int] = Field(default_factory=dict)
     """Cells by where their scale comes from. `stated`: the questions themselves (stated), the range seen in training where at least one of
     their questions states none (training_range), none. `published`: the range that people used (observed), none."""
     rows_left_out: dict[str, int] = Field(default_factory=dict)
     """People's answers that this convention leaves out, by reason."""
     per_study: Many[StudyScore]
+
+    @property
+    def unread(self) -> tuple[int, int]:
+        """(cells, whole studies) that are not scored because no prediction of theirs could be read."""
+        return self.not_scored.get(UNREAD, 0), self.studies_not_scored.get(UNREAD, 0)
 
 
 class WeightedScore(Part):
@@ -148,6 +159,8 @@ class Individual(Part):
     draw: Estimate
     median_unclipped: Number
     entropy_ratio: Number
+    draw_unclipped: Number = None
+    """As `median_unclipped`: a prediction off the scale stays where it is, and its accuracy may be below 0."""
 
 
 class CalibrationBin(Part):

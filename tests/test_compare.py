@@ -116,3 +116,51 @@ def test_other_cells_and_files_with_several_runs_are_refused(tmp_path: Path) -> 
     changed["runs"] = [changed["runs"][0] | {"stated": None}]
     (tmp_path / "none.json").write_text(json.dumps(changed))
     assert "convention stated scores no cell" in refusal(one, tmp_path / "none.json")
+
+
+def points_of(folder: Path, dataset: Path, name: str, unread: set[tuple[str, int]], **metadata: object) -> Path:
+    """Results of a model that answers 2, but nothing readable in the cells (study, condition) of `unread`."""
+    keys = [(one["study_id"], one["sample_id"]) for one in predict_all(dataset, lambda _: [1, 0, 0])]
+    given = [{"study_id": s, "sample_id": i, "prediction": None if (s, i // 12) in unread else 2.0} for s, i in keys]
+    path = write_predictions(folder / f"{name}.parquet", dataset, given, model=name, **metadata)
+    return score([path], dataset, controls=False).write_json(folder / f"{name}.json")
+
+
+def test_studies_with_unread_cells_are_left_out_and_named(tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    rows = [row(f"s{s}", c, 1 + (i % 3)) for s in range(4) for c in (1, 2) for i in range(12)]
+    dataset = write_dataset(tmp_path / "dataset", rows)
+    whole = points_of(tmp_path, dataset, "whole", set())
+    gaps = points_of(tmp_path, dataset, "gaps", {("s0", 0), ("s0", 1), ("s1", 0)})
+    found = compare(whole, gaps)
+    assert found.left_out == ("s0", "s1")
+    assert [one.study_id for one in found.studies] == ["s2", "s3"]
+    assert found.W.n_studies == 2 and found.a.W == found.b.W == pytest.approx(1 / 3)
+    assert found.notes[0] == "2 studies are left out, as the two do not have the same cells there (s0, s1)"
+    assert found.notes[2].startswith("gaps: 3 of 8 cells, 1 whole study among them, have no readable prediction")
+    _, out, _ = command("compare", whole, gaps)
+    assert all(note in out for note in found.notes)
+    other = points_of(tmp_path, dataset, "other", {("s1", 1)})  # as many cells and people of s1 as `gaps` has, but other ones
+    assert compare(gaps, other).left_out == ("s0", "s1")
+    assert compare(gaps, gaps).left_out == () and len(compare(gaps, gaps).notes) == 2
+    rest = points_of(tmp_path, dataset, "rest", {("s2", 0), ("s2", 1), ("s3", 0), ("s3", 1)})
+    assert "2 studies are scored on other cells" in refusal(gaps, rest) or "scored on one side only" in refusal(gaps, rest)
+
+
+def test_a_subsample_against_all_people_is_told(tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    dataset = dataset_of(tmp_path, 3)
+    whole = results_of(tmp_path, dataset, "whole", 0.5)
+    given = [
+        one for i, one in enumerate(predict_all(dataset, lambda one: [one["sample_id"] % 2, 0, 1 - one["sample_id"] % 2])) if i % 12 < 4
+    ]
+    path = write_predictions(tmp_path / "some.parquet", dataset, given, model="some", per_cell=4)
+    results = score([path], dataset, controls=False)
+    some = results.write_json(tmp_path / "some.json")
+    assert compare(whole, whole).notes == ()
+    (note,) = compare(whole, some).notes
+    bias = results.runs[0].sampling_bias
+    assert bias is not None and bias > 0
+    assert (
+        "whole: all people; some: at most 4 people of a cell, which makes its W under `stated` too large by about " + f"{bias:.4f}" in note
+    )
+    _, out, _ = command("compare", whole, some)
+    assert note in out

@@ -197,7 +197,7 @@ def test_a_large_page_opens_in_a_second(browser: Chromium, page: Path, folder: P
 def _hostile(value: Any, key: str = "") -> Any:
     """Every text of a results file that comes from a study, a model or a command, with mark-up at its end."""
     if isinstance(value, dict):
-        named = key in ("studies", "sources", "versions", "left_out", "not_scored", "rows_left_out")
+        named = key in ("studies", "sources", "versions", "left_out", "not_scored", "studies_not_scored", "rows_left_out")
         return {(f"{name}{HOSTILE}" if named else name): _hostile(one, name if not named else "text") for name, one in value.items()}
     if isinstance(value, list):
         return [_hostile(one, key) for one in value]

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from socsci210.errors import DatasetError
-from socsci210.metrics.socsci210.distances import noise_floor
+from socsci210.metrics.socsci210.distances import expected_draw_distance, noise_floor
 from socsci210.predict import predict
+from socsci210.report.verdicts import verdicts
 from socsci210.result_tables import score_table, summary
 from socsci210.results import Results
 from socsci210.score import score
@@ -85,7 +86,17 @@ def test_everything_by_hand(by_hand: Path, tmp_path: Path) -> None:
     assert found.dataset.n_studies == found.dataset.n_simulated == 2
 
     figures = summary(found)[CONFIG]
-    assert list(figures) == ["W", "chance", "noise_floor", "train_lookup", "pooled_oracle", "gap_closed", "answer_mass", "overlap"]
+    assert list(figures) == [
+        "W",
+        "chance",
+        "noise_floor",
+        "train_lookup",
+        "pooled_oracle",
+        "gap_closed",
+        "answer_mass",
+        "overlap",
+        "unread_cells",
+    ]
     assert figures["W"] == stated.W.point
     assert [line["convention"] for line in score_table(found)] == ["stated", "published"]
 
@@ -200,6 +211,68 @@ def test_draws_are_counted_parsed_and_clipped(tmp_path: Path) -> None:
     # People: 1/4, 1/4, 1/2; predictions: 1/3 on 1, 2/3 on 3 (9 counts as 3).
     assert run.stated.W.point == pytest.approx(0.5 * (abs(1 / 3 - 1 / 4) + abs(1 / 3 - 1 / 2)))
     assert run.stated.decoding == "draws as given, one for each row"
+    assert run.individual is not None
+    assert run.individual.draw.point == run.individual.median.point == 1  # points 1, 9 and 3 for 1, 3 and 3, with 9 taken as 3
+    assert run.individual.draw_unclipped == run.individual.median_unclipped == pytest.approx((1 - 2 + 1) / 3)
+
+
+def test_several_draws_for_each_row_have_the_noise_floor_of_as_many_draws(tmp_path: Path) -> None:
+    """Four draws for each of six people, written as shares: 24 draws against 6 people, not a distribution against 6 people."""
+    responses = (1, 1, 1, 2, 2, 3)
+    dataset = write_dataset(tmp_path / "dataset", [row("a", 1, answer) for answer in responses])
+    given = predict_all(dataset, lambda _: [0.5, 0.25, 0.25])
+    server = {"logprobs": False, "draws": 4, "temperature": 0.6, "top_p": 0.9}
+    run = score([write_predictions(tmp_path / "p.parquet", dataset, given, engine="openai", server=server)], dataset).runs[0]
+    truth = [np.mean(np.array(responses) == value) for value in (1, 2, 3)]
+    places, cell = [0.0, 0.5, 1.0], np.zeros(3, int)
+    expected_floor = expected_draw_distance(cell, places, truth, [6], 1, per_person=4)[0]
+    assert run.stated is not None and run.published is not None
+    for found in (run.stated, run.published):
+        assert found.noise_floor == found.noise_floor_draws == pytest.approx(expected_floor)
+        assert (found.noise_floor_kind, found.draws_per_person) == ("draws", 4)
+        assert found.noise_floor_distributions == pytest.approx(noise_floor(truth, places, 6))
+    assert run.cells[0].noise_floor == run.groups[0].noise_floor == run.stated.per_study[0].noise_floor == run.stated.noise_floor
+    whole = score([write_predictions(tmp_path / "q.parquet", dataset, given)], dataset).runs[0].stated
+    assert whole is not None and (whole.noise_floor_kind, whole.draws_per_person) == ("distributions", 1)
+    assert run.stated.noise_floor_distributions < run.stated.noise_floor < whole.noise_floor_draws
+
+
+def test_cells_and_studies_without_a_readable_prediction_are_counted(tmp_path: Path, command: Any) -> None:
+    """Study c is hard, and so is condition 2 of b: a model that answers neither is no better, it is scored on other cells."""
+    rows = [row(s, c, a) for s in "abc" for c in (1, 2) for a in (1, 3)]
+    dataset = write_dataset(tmp_path / "dataset", rows)
+    points = [
+        {"study_id": s, "sample_id": 2 * i + j, "prediction": None if s == "c" or (s, i) == ("b", 1) else 1.0 + 2 * j}
+        for s in "abc" for i in (0, 1) for j in (0, 1)
+    ]  # fmt: skip
+    path = write_predictions(tmp_path / "p.parquet", dataset, points)
+    results = score([path], dataset)
+    run = results.runs[0]
+    assert run.stated is not None and run.published is not None
+    for found in (run.stated, run.published):
+        assert (found.n_cells, found.n_studies, found.W.point) == (3, 2, 0)
+        assert found.not_scored == {"no readable prediction": 3}
+        assert found.studies_not_scored == {"no readable prediction": 1}
+        assert found.rows_left_out == {"no readable prediction": 6}
+    said = "3 of 6 cells, 1 whole study among them, have no readable prediction and are not in W"
+    assert [one.text for one in verdicts(run) if one.tone == "bad" and said in one.text]
+    assert summary(results)[CONFIG]["unread_cells"] == 3
+    assert [one["unread_cells"] for one in score_table(results)] == [3, 3]
+    _, out, _ = command("score", path, "--dataset", dataset, "--out", tmp_path / "r.json")
+    assert f"{CONFIG}: {said}" in out and "unread_cells" in out.replace("\n", "")
+    full = [one | {"prediction": 2.0} for one in points]
+    run = score([write_predictions(tmp_path / "q.parquet", dataset, full)], dataset).runs[0]
+    assert run.stated is not None
+    assert (run.stated.not_scored, run.stated.studies_not_scored, run.stated.unread) == ({}, {}, (0, 0))
+
+
+def test_part_of_a_cell_without_a_readable_prediction_is_counted_in_rows(tmp_path: Path) -> None:
+    """One item of the cell has another scale, and nothing could be read for it."""
+    dataset = write_dataset(tmp_path / "dataset", [row("a", 1, 1), row("a", 1, 3), row("a", 1, 5, low=1, high=5, item=1)])
+    given = [{"study_id": "a", "sample_id": i, "prediction": point} for i, point in enumerate((1.0, 3.0, None))]
+    stated = score([write_predictions(tmp_path / "p.parquet", dataset, given)], dataset).runs[0].stated
+    assert stated is not None
+    assert (stated.n_cells, stated.not_scored, stated.rows_left_out) == (1, {}, {"no readable prediction": 1})
 
 
 def test_weighted_scores_stand_apart(tmp_path: Path) -> None:

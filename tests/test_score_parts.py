@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from socsci210.cli.shown import decimal
 from socsci210.contamination import released
 from socsci210.dataset_folder import DatasetFolder
 from socsci210.errors import DatasetError
+from socsci210.language_model import base_training, training_of
+from socsci210.metrics.socsci210.intervals import percentiles
 from socsci210.result_tables import score_table, summary
-from socsci210.results import Results
+from socsci210.results import Results, Run
 from socsci210.score import score
 from socsci210.splits import official_studies
 
@@ -105,6 +109,33 @@ def test_every_persona_through_every_arm_takes_assignment_out_of_the_effect(tmp_
     assert crossed.refused
 
 
+def test_the_interval_of_effects_is_moved_out_for_few_studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        row(f"s{s:02}", c, int(np.clip(a + (c == 2) * (s % 3 - 1), 1, 3)))
+        for s in range(11)
+        for c in (1, 2)
+        for a in rng.integers(1, 4, 60)
+    ]
+    dataset = write_dataset(tmp_path / "dataset", rows)
+    given = predict_all(
+        dataset, lambda one: [0.4 - (k := (one["condition_num"] == 2) * (int(one["study_id"][1:]) % 3 - 1) / 10), 0.2, 0.4 + k]
+    )
+    path = write_predictions(tmp_path / "p.parquet", dataset, given)
+    effects = score([path], dataset, controls=False).runs[0].effects
+    seen: list[int | None] = []
+
+    def plainly(values: np.ndarray, n: int | None = None) -> tuple[float, float]:
+        seen.append(n)
+        return percentiles(values)
+
+    monkeypatch.setattr("socsci210.score.effects.percentiles", plainly)
+    plain = score([path], dataset, controls=False).runs[0].effects
+    assert effects is not None and plain is not None and effects.interval is not None and plain.interval is not None
+    assert seen == [11]
+    assert effects.interval[0] < plain.interval[0] < plain.interval[1] < effects.interval[1]
+
+
 def test_bad_arms_are_refused(tmp_path: Path) -> None:
     dataset = arms_dataset(tmp_path)
     given = write_predictions(tmp_path / "p.parquet", dataset, predict_all(dataset, persona_model))
@@ -179,6 +210,68 @@ def test_released_checkpoints_saw_the_seen_studies(tmp_path: Path) -> None:
     assert sum(side == "seen" for side in sides.values()) == 170
 
 
+def test_a_model_saw_what_the_model_that_it_started_from_saw(tmp_path: Path) -> None:
+    """By the names of released checkpoints and by run records, through any number of models."""
+    sides = official_studies()
+    seen, unseen = (next(study for study, side in sides.items() if side == which) for which in ("seen", "unseen"))
+    dataset = write_dataset(tmp_path / "dataset", [row(study, c, 1) for study in (seen, unseen) for c in (0, 1)])
+    own = DatasetFolder(dataset).fingerprint
+    clean = {"dataset_fingerprint": own, "train_on": [CONFIG], "studies_trained": [seen, unseen]}
+    checkpoint = "socratesft/socrates-qwen2.5-14b-sft"
+    given = given_to_all(dataset, [1.0, 0, 0])
+
+    def run_of(training: dict[str, Any]) -> Run:
+        path = write_predictions(tmp_path / "p.parquet", dataset, given, training=training)
+        return score([path], dataset, allow_overlap=True).runs[0]
+
+    def overlap(training: dict[str, Any]) -> tuple[str, int, bool | None]:
+        run = run_of(training)
+        assert run.contamination is not None
+        return run.contamination.source, run.contamination.overlap_rows, run.held_out
+
+    assert overlap(clean) == ("run record", 0, True)
+    assert overlap(clean | {"base": "a/pretrained", "base_training": None}) == ("run record", 0, True)
+    tuned = clean | {"base": checkpoint, "base_training": None}
+    assert overlap(tuned) == ("released checkpoint", 1, None)
+    assert overlap(clean | {"base": "models/second", "base_training": tuned}) == ("released checkpoint", 1, None)
+    before = {"dataset_fingerprint": "other", "train_on": [CONFIG], "studies_trained": [unseen], "base": None, "base_training": None}
+    assert overlap(clean | {"base": "models/first", "base_training": before}) == ("run record", 1, None)
+    whole = before | {"dataset_fingerprint": own, "train_on": ["all"]}
+    assert overlap(clean | {"base": "models/first", "base_training": whole}) == ("run record", 2, False)
+    path = write_predictions(tmp_path / "p.parquet", dataset, given, training=tuned)
+    with pytest.raises(DatasetError, match=f"1 of 2 scored rows .*it started from {checkpoint}: {checkpoint} was trained on every row"):
+        score([path], dataset)
+
+
+def test_predictions_carry_what_the_models_before_were_trained_on(tmp_path: Path) -> None:
+    """A folder of adapters, on a model trained from another, which was trained from one that is gone."""
+    records = {
+        "first": {"settings": {"model": str(tmp_path / "gone")}, "model": str(tmp_path / "gone"), "train_on": ["all"]},
+        "second": {"settings": {"model": str(tmp_path / "first")}, "train_on": [CONFIG], "studies_trained": ["a"]},
+        "loop": {"settings": {"model": str(tmp_path / "loop")}},
+        "kept": {"settings": {"model": "gone/too"}, "base_training": {"train_on": ["all"]}},
+        "nano": {"settings": {"model": None}, "model": "nano", "reasoning": True},
+    }
+    for name, record in records.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run_record.json").write_text(json.dumps(record))
+    (tmp_path / "adapters").mkdir()
+    (tmp_path / "adapters" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path / "second")}))
+    (tmp_path / "bare").mkdir()
+    found = training_of(str(tmp_path / "adapters"))
+    assert found is not None and (found["train_on"], found["base"]) == (None, str(tmp_path / "second"))
+    second = found["base_training"]
+    assert (second["train_on"], second["studies_trained"], second["base"]) == ([CONFIG], ["a"], str(tmp_path / "first"))
+    assert second["base_training"]["train_on"] == ["all"]
+    assert (second["base_training"]["base"], second["base_training"]["base_training"]) == (str(tmp_path / "gone"), None)
+    assert training_of(str(tmp_path / "bare")) is None and base_training(None) is None
+    assert (training_of(str(tmp_path / "loop")) or {})["base_training"] is None
+    assert (training_of(str(tmp_path / "kept")) or {})["base_training"] == {"train_on": ["all"]}
+    assert (base_training(str(tmp_path / "nano")) or {})["base"] is None  # what it started as says nothing of how it is asked now
+    with pytest.raises(DatasetError, match="rationale"):
+        training_of(str(tmp_path / "nano"))
+
+
 def test_an_overlap_stands_beside_every_printed_figure(tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
     """One model saw the scored rows, another did not, of a third nothing is known."""
     dataset = write_dataset(tmp_path / "dataset", [row(s, c, 1 + c) for s in "ab" for c in (0, 1) for _ in range(3)])
@@ -199,7 +292,7 @@ def test_an_overlap_stands_beside_every_printed_figure(tmp_path: Path, command) 
     assert code == 0
     lines = [line for line in out.splitlines() if "│" in line and CONFIG in line]
     figures = [[cell.strip() for cell in line.strip("│").split("│")][1:] for line in lines]
-    assert [cell.endswith("†") or cell == "–" for cell in figures[0]] == [True] * 9 and "0.500†" in figures[0]
+    assert [cell.endswith("†") or cell == "–" for cell in figures[0]] == [True] * 10 and "0.500†" in figures[0]
     assert not any("†" in cell for row in figures[1:] for cell in row)
     assert "† unseen_conditions: 3 of its scored rows (50.0%) were in the training of saw (trained on another dataset" in out
     overlaps = [one["overlap"] for one in summary(Results.read_json(tmp_path / "all.json")).values()]
@@ -245,6 +338,10 @@ def test_a_small_p_is_not_printed_as_zero(tmp_path: Path, command) -> None:  # t
         assert command("score", path, "--dataset", dataset, "--out", tmp_path / f"{name}.json")[0] == 0
     _, out, _ = command("compare", tmp_path / "near.json", tmp_path / "far.json")
     assert "<0.001" in out and "nearer to people: near" in out
+
+
+def test_what_rounds_to_zero_has_no_sign() -> None:
+    assert [decimal(value) for value in (-0.0004, -0.0, 0.0004, -0.0006, -1.25)] == ["0.000", "0.000", "0.000", "-0.001", "-1.250"]
 
 
 # --- uncertainty from people ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import typer
 
 from ..results import Convention
 from .app import AsJson, DatasetDir, app
-from .shown import MARK, console, dump, show
+from .shown import MARK, console, decimal, dump, show
 
 if TYPE_CHECKING:
     from ..compare import Difference
@@ -45,7 +45,7 @@ def score(
 ) -> None:
     """Score predictions against people, beside chance, noise floor and the controls."""
     from ..replacing import RESULTS, replaceable
-    from ..score import overlap_notes, summary
+    from ..score import overlap_notes, summary, unread_notes
     from ..score import score as run
 
     replaceable(out, RESULTS, "results file")  # told before the work, not after it
@@ -66,6 +66,8 @@ def score(
             title="convention `stated`: W, lower is better",
             notes=[noted.get(name, "") for name in figures],
         )
+        for note in unread_notes(results).values():
+            print(note)
         for name, one in zip(figures, results.runs, strict=True):
             if one.stated and one.stated.W.refused:
                 print(f"{name}: no interval ({one.stated.W.refused})")
@@ -98,6 +100,8 @@ def compare(
     differences = [_difference(name, one) for name, one in {"W": found.W, "accuracy": found.accuracy}.items() if one is not None]
     show(differences, _DIFFERENCE, title="First less second, over studies", notes=[seen] * len(differences))
     show([pair.model_dump() for pair in found.studies], _PAIRS, title="Study by study", notes=[seen] * len(found.studies))
+    for note in found.notes:
+        print(note)
     verdict = f"nearer to people: {found.nearer}" if found.nearer else "no difference that chance does not explain"
     print(f"{verdict} ({seen})" if seen else verdict)
 
@@ -125,7 +129,7 @@ def _difference(name: str, one: Difference) -> dict[str, Any]:
 
 
 def _interval(one: Difference | Estimate, between: str, mark: str = "") -> str | None:
-    return f"{one.interval[0]:.3f}{between}{one.interval[1]:.3f}{mark}" if one.interval else None
+    return f"{decimal(one.interval[0])}{between}{decimal(one.interval[1])}{mark}" if one.interval else None
 
 
 @app.command()

@@ -59,7 +59,17 @@ def _cell(value: Any, note: str = "") -> str:
         return "yes" if value else ""
     if not isinstance(value, int | float):
         return str(value)
-    return (f"{value:.3f}" if isinstance(value, float) else f"{value:,}") + (MARK if note else "")
+    return (decimal(value) if isinstance(value, float) else f"{value:,}") + (MARK if note else "")
+
+
+def decimal(value: float) -> str:
+    """Three places; what rounds to zero has no sign.
+
+    >>> decimal(-0.0004), decimal(-0.0006)
+    ('0.000', '-0.001')
+    """
+    text = f"{value:.3f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def dump(value: Any) -> None:

@@ -9,13 +9,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
+from ..reference import MIN_STUDIES
+from ..result_tables import unread_words
 from ..results import Convention, Run
 from ..schema import Many, Strict
 from .config import ExperimentConfig
 
 Role = Literal["base", "trained"]
 MARK: Final = "†"  # on every figure of a row with a note
-FEW: Final = 10  # under so many studies a mean has no interval, and their values are shown instead
 WORDS: Final[dict[str, str]] = {"base": "untrained", "trained": "trained"}
 POINTS: Final = {
     "chance": "uniform answers (chance)", "train_lookup": "train lookup", "pooled_oracle": "pooled oracle", "noise_floor": "noise floor",
@@ -208,7 +209,7 @@ def _people(config: ExperimentConfig, scored: Sequence[Scored]) -> Table:
 def _by_study(config: ExperimentConfig, scored: Sequence[Scored]) -> Table | None:
     """W of every study, where there are too few for an interval."""
     known = [(one, score) for one in scored if (score := one.run.stated)]
-    if not known or known[0][1].n_studies >= FEW:
+    if not known or known[0][1].n_studies >= MIN_STUDIES:
         return None
     names = _names(config)
     rows = []
@@ -221,7 +222,7 @@ def _by_study(config: ExperimentConfig, scored: Sequence[Scored]) -> Table | Non
         "study": "study", "n_cells": "cells", "base": names["base"], "trained": names["trained"], "chance": "chance",
         "noise_floor": "noise floor",
     }  # fmt: skip
-    return Table(f"W study by study, convention `stated`: under {FEW} studies a mean has no interval", "stated", columns, rows)
+    return Table(f"W study by study, convention `stated`: under {MIN_STUDIES} studies a mean has no interval", "stated", columns, rows)
 
 
 def _names(config: ExperimentConfig) -> dict[str, str]:
@@ -289,9 +290,10 @@ def _figures(some: Sequence[Scored], convention: Convention) -> dict[str, Any]:
 
 
 def _noted(some: Sequence[Scored]) -> dict[str, str]:
-    """What must stand beside every figure of models that saw scored rows in training; nothing where none did."""
+    """What must stand beside every figure of models that saw scored rows in training, or left cells unanswered; nothing where none did."""
     seen = [one.run.contamination for one in some if one.run.contamination and one.run.contamination.overlap_rows]
     told = [f"{part.overlap_rows:,} of the scored rows ({part.share:.1%}) were in its training: {part.note}" for part in seen]
+    told += [unread_words(score) for one in some if (score := one.run.stated) and score.unread[0]]
     return {"note": "; ".join(dict.fromkeys(told))} if told else {}
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from socsci210.metrics.socsci210.agreement import BLIND, NEARLY_BLIND
 
 from ..reference import SAME_MEANS
+from ..result_tables import unread_words
 from ..results import Contamination, Effects, Run, Score
 from .words import interval, number, percent
 
@@ -29,6 +30,8 @@ def verdicts(run: Run) -> list[Verdict]:
     if score is None:
         return [Verdict("bad", "No cell of this split has a scale to score on.")]
     found = [_gap(score)]
+    if score.unread[0]:
+        found.insert(0, Verdict("bad", f"Not scored on the whole split: {unread_words(score)}."))
     if run.contamination is not None and run.contamination.overlap_rows:
         found.insert(0, Verdict("bad", contaminated(run.contamination)))
     if score.train_lookup is not None and run.engine != "train_lookup":

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..contamination import contamination
+from ..contamination import contamination, released
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
 from ..metrics.socsci210.cells import Answers, Cells, Floats, Ints, Mass, cells_of, predicted
 from ..reference import BOOTSTRAP_DRAWS, PERMUTATIONS
-from ..result_tables import overlap_notes, score_table, summary
+from ..result_parts import UNREAD
+from ..result_tables import overlap_notes, score_table, summary, unread_notes
 from ..results import FORMAT, AnswerMass, Coverage, Dataset, Results, Run
 from ..schema import MAX_ENUMERATED
 from .conventions import CONTROL_NAMES, convention_score, study_mass, weighted_score
@@ -29,10 +30,11 @@ from .people import SHUFFLES, condition_sensitivity, parity
 from .people_drawn import compared, sampling_error
 from .predictions import Predictions, read_predictions
 from .rows import calibrated, entropy_ratio, individual, row_figures, study_accuracy
-from .scored import Scored
+from .scored import Missing, Scored
 from .split import Split, read_split, training_range
 
-__all__ = ["Results", "overlap_notes", "score", "score_table", "summary"]
+__all__ = ["Results", "overlap_notes", "score", "score_table", "summary", "unread_notes"]
+NOT_PREDICTED = "no prediction"
 MASS_FLAG = 0.9  # a lower mean answer mass is flagged
 
 
@@ -155,7 +157,27 @@ def _scored(found: Predictions, split: Split, folder: DatasetFolder, controls: b
     low[open_ended], high[open_ended] = training_range(folder, config, some, *at)
     masses = _controls(some, cells, folder, config) if controls and config != "all" else {}
     is_control = found.files.metadata.engine in ("uniform", *CONTROL_NAMES)
-    return Scored(some, cells, place[found.row], found, low, high, masses, is_control)
+    return Scored(some, cells, place[found.row], found, low, high, masses, is_control, _missing(found, everything))
+
+
+def _missing(found: Predictions, cells: Cells) -> Missing:
+    """What cannot be scored: a model that answers only what is easy would else be better than one that answers everything.
+
+    Args:
+        cells: of the whole split.
+    """
+    read = np.bincount(cells.code[found.row], minlength=cells.n_sub) > 0
+    asked = read | (np.bincount(cells.code[found.unparsed], minlength=cells.n_sub) > 0)
+    study = cells.cell_study[cells.cell]
+    counts = [
+        _known({UNREAD: len(np.setdiff1d(owner[asked], owner[read])), NOT_PREDICTED: len(np.setdiff1d(owner, owner[asked]))})
+        for owner in (cells.cell, study)
+    ]
+    return Missing(counts[0], counts[1], _known({UNREAD: int(cells.n[asked & ~read].sum())}))
+
+
+def _known(counts: dict[str, int]) -> dict[str, int]:
+    return {reason: n for reason, n in counts.items() if n}
 
 
 def _cells(split: Split) -> Cells:
@@ -224,10 +246,18 @@ def _answer_mass(scored: Scored) -> AnswerMass | None:
 
 
 def _held_out(training: dict[str, Any] | None, fingerprint: str, config: str, split: str) -> bool | None:
-    """Training reads the train side of every configuration it names; so a split of those is held out, another is not known to be."""
-    if training is None or training.get("dataset_fingerprint") != fingerprint:
+    """Training reads the train side of every configuration it names; so a split of those is held out, another is not known to be.
+
+    It must be held out of the training of the model that this one started from, too, where that one has a record or is a released one.
+    """
+    if training is None:
         return None
-    return split != "train" and config in (training.get("train_on") or ())
+    own = split != "train" and config in (training.get("train_on") or ()) if training.get("dataset_fingerprint") == fingerprint else None
+    before = training.get("base_training")
+    if own is False or (before is None and not released(training.get("base"))):
+        return own
+    base = _held_out(before, fingerprint, config, split)
+    return base if own or base is False else None
 
 
 def _dataset(folder: DatasetFolder, runs: list[Run]) -> Dataset:

@@ -47,6 +47,12 @@ class Metadata(BaseModel):
         about = self.server or {}
         return (about["temperature"], about["top_p"]) if about.get("logprobs") is False and {"temperature", "top_p"} <= set(about) else None
 
+    @property
+    def draws_per_row(self) -> int | None:
+        """How many draws the shares of every row are made of, where a model server drew them all; None for any other file."""
+        about = self.server or {}
+        return int(about["draws"]) if about.get("logprobs") is False and "draws" in about else None
+
 
 @dataclass(frozen=True)
 class PredictionFiles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +21,8 @@ class Measured:
     Attributes:
         ruler: the groups that it measures: sub-cells (`stated`) or cells (`published`).
         figures: by name, one value for each group; nan where it is not scored. `W`, `chance`, `chance_draws`, `total_variation`,
-            `best_constant`, the noise floors `distributions` and `draws`, and the controls by name.
+            `best_constant`, the noise floors `distributions` and `draws` (as many for each person as the file has), and the controls by
+            name.
         decoded: whether distributions were read at temperature 0.6 and top_p 0.9.
     """
 
@@ -53,9 +55,9 @@ class Measured:
         return out
 
     @property
-    def floor(self) -> str:
-        """Name of the noise floor that fits the kind of predictions."""
-        return self.scored.predictions.kind
+    def floor(self) -> Literal["distributions", "draws"]:
+        """Name of the noise floor that fits the predictions: shares of several draws are draws, too."""
+        return "distributions" if self.scored.predictions.per_person is None else "draws"
 
 
 def measured(scored: Scored, convention: Convention, *, seed: int) -> Measured:
@@ -75,7 +77,7 @@ def measured(scored: Scored, convention: Convention, *, seed: int) -> Measured:
         "chance": maths.distance(ruler, maths.uniform(cells, low, high), human),
         "chance_draws": maths.distance(ruler, maths.uniform_draws(cells, low, high, seed), human),
         "distributions": maths.floor(ruler, human),
-        "draws": maths.floor_of_draws(ruler, human),
+        "draws": maths.floor_of_draws(ruler, human, scored.predictions.per_person or 1),
         **{name: maths.distance(ruler, mass, human) for name, mass in scored.controls.items()},
     }
     return Measured(scored, convention, ruler, figures, decode)

@@ -56,6 +56,11 @@ class Predictions:
     mass: Floats | None
     unparsed: Ints
 
+    @property
+    def per_person(self) -> int | None:
+        """Draws behind each answer, whether given one by one or as shares; None for distributions that were read whole."""
+        return 1 if self.kind == "draws" else self.files.metadata.draws_per_row
+
 
 def read_predictions(run: PredictionFiles, rows: pa.Table, scale: Scale) -> Predictions:
     """Match the predictions of a run to the rows of its split, and check them.

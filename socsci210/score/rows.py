@@ -24,7 +24,7 @@ class RowFigures:
     Attributes:
         scale: their scales.
         median, mean: of the predicted distribution, unclipped.
-        draw: mean accuracy of a draw from the distribution, each draw clipped to the scale.
+        draw, draw_unclipped: mean accuracy of a draw from the distribution, each draw clipped to the scale or not.
     """
 
     use: Ints
@@ -32,6 +32,7 @@ class RowFigures:
     median: Floats
     mean: Floats
     draw: Floats
+    draw_unclipped: Floats
 
 
 def row_figures(scored: Scored) -> RowFigures:
@@ -39,11 +40,14 @@ def row_figures(scored: Scored) -> RowFigures:
     use, scale = scored.predicted_rows()
     everyone = scored.split.scale.take(scored.predicted)
     response = scored.split.response[scored.predicted]
-    median, mean, draw = (np.empty(len(scored.predicted)) for _ in range(3))
+    median, mean, draw, unclipped = (np.empty(len(scored.predicted)) for _ in range(4))
     for some, answers in blocks(scored.predictions.answers):
         median[some], mean[some] = maths.medians(answers), maths.means(answers)
-        draw[some] = accuracy_by_draw(answers, response[some], everyone.low[some], everyone.high[some])
-    return RowFigures(use, scale, median[use], mean[use], draw[use])
+        low, high = everyone.low[some], everyone.high[some]
+        draw[some] = unclipped[some] = accuracy_by_draw(answers, response[some], low, high)
+        if ((answers.value[answers.start[:-1]] < low) | (answers.value[answers.start[1:] - 1] > high)).any():
+            unclipped[some] = accuracy_by_draw(answers, response[some], low, high, clip=False)
+    return RowFigures(use, scale, median[use], mean[use], draw[use], unclipped[use])
 
 
 def means_on_scale(answers: Answers, scale: Scale) -> Floats:
@@ -62,10 +66,10 @@ def entropy_ratio(scored: Scored) -> float | None:
     cells, ruler = scored.cells, stated_ruler(scored)
     human = entropies(scored.human.code, scored.human.value, scored.human.mass, cells.n_sub, ruler.n.astype(np.float64))
     drawn: Floats | None = None
-    if scored.predictions.kind == "draws":
-        drawn = np.bincount(cells.code[scored.predicted], weights=scored.on_scale[scored.predicted], minlength=cells.n_sub).astype(
-            np.float64
-        )
+    if per_person := scored.predictions.per_person:
+        drawn = per_person * np.bincount(
+            cells.code[scored.predicted], weights=scored.on_scale[scored.predicted], minlength=cells.n_sub
+        ).astype(np.float64)
     model = entropies(scored.model.code, scored.model.value, scored.model.mass, cells.n_sub, drawn)
     seen = entropies(scored.human.code, scored.human.value, scored.human.mass, cells.n_sub)
     ratio = np.where(cells.bounded & (seen > 0), entropy_ratios(human, model), np.nan)
@@ -87,15 +91,14 @@ def individual(scored: Scored, figures: RowFigures, entropy: float | None, *, dr
     rows, n_studies = scored.predicted[figures.use], len(scored.split.studies)
     study, response, scale = scored.split.study[rows], scored.split.response[rows], figures.scale
     raw = accuracy(figures.median, response, scale.low, scale.high, clip=False)
-    median, draw, unclipped = (
-        values[np.isfinite(values)]
-        for values in (study_accuracy(scored, figures), *(maths.mean_by(study, each, n_studies) for each in (figures.draw, raw)))
-    )
+    rest = (maths.mean_by(study, each, n_studies) for each in (figures.draw, raw, figures.draw_unclipped))
+    median, draw, unclipped, draw_unclipped = (values[np.isfinite(values)] for values in (study_accuracy(scored, figures), *rest))
     return Individual(
         median=estimate(median, draws=draws, seed=seed),
         draw=estimate(draw, draws=draws, seed=seed),
         median_unclipped=float(unclipped.mean()),
         entropy_ratio=entropy,
+        draw_unclipped=float(draw_unclipped.mean()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,14 @@ Mask = NDArray[np.bool_]
 BLOCK: Final = 1 << 15  # rows whose distributions are worked on at a time: bounds the memory, and fits a processor's cache
 
 
+class Missing(NamedTuple):
+    """What has no prediction that can be scored, by reason: cells, whole studies, and people's rows on scales without one."""
+
+    cells: dict[str, int]
+    studies: dict[str, int]
+    rows: dict[str, int]
+
+
 @dataclass(frozen=True)
 class Scored:
     """What both conventions work on.
@@ -30,6 +38,7 @@ class Scored:
         predictions: answers of the predicted rows.
         low, high: range of each sub-cell without a stated scale, from training; nan where unknown.
         controls: distributions by name of control.
+        missing: what of the split is not here.
     """
 
     split: Split
@@ -40,6 +49,7 @@ class Scored:
     high: Floats
     controls: dict[str, Mass]
     is_control: bool
+    missing: Missing
 
     @cached_property
     def on_scale(self) -> Mask:
