@@ -374,6 +374,8 @@ def test_too_long_rows_are_left_out_or_shortened_at_the_front_of_the_stimulus(da
         context = int(plain.lengths[~is_long].max()) + 8
         with pytest.raises(TrainError, match=r"(?s)48 rows: longer than the model's context.*truncate_stimulus or leave_out"):
             fitting(plain, context, "refuse")
+        with pytest.raises(TrainError, match=r"(?s)48 rows.*or set too_long to leave_out$"):
+            fitting(plain, context, "truncate_stimulus")  # a long rationale, for instance
         kept = fitting(plain, context, "leave_out")
         assert kept.left_out == 48 and not is_long[kept.examples].any() and len(kept.examples) == 96
         room = context - 2

@@ -124,6 +124,17 @@ def test_a_resumed_run_stops_early_at_the_same_step(dataset: Path, tmp_path: Pat
     assert steps == sorted(steps) and len([step for step in steps if step == 14]) == 1
 
 
+def test_a_best_model_kept_between_two_lines_of_the_log_loses_no_loss(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"max_steps": 9, "log_every": 4, "validation": {"every_steps": 3, "rows": 8}}
+    run(dataset, tmp_path / "straight", **settings)
+    cut(monkeypatch, dataset, tmp_path / "cut", at=5, **settings)
+    assert "resumed at step 3" in run(dataset, tmp_path / "cut", **settings)
+    straight, resumed = (record(tmp_path / name) for name in ("straight", "cut"))
+    assert straight["losses"] == resumed["losses"] and [step for step, _ in straight["losses"]] == [3, 4, 6, 8, 9]
+
+
 # --- checkpoints --------------------------------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +230,46 @@ def test_out_of_memory_says_what_to_lower(dataset: Path, tmp_path: Path, monkeyp
     assert not (tmp_path / "m").exists()
 
 
+def test_after_memory_ran_out_it_goes_on_with_smaller_batches(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: dict[str, Any] = {"checkpoint_every": 2, "global_batch": 4}
+    run(dataset, tmp_path / "straight", **settings)
+    cut(monkeypatch, dataset, tmp_path / "m", at=3, **settings)
+    smaller = settings | {"batch_size": 2, "gradient_checkpointing": True}
+    with pytest.raises(TrainError, match=r"(?s)other batch_size, gradient_checkpointing.*--allow_changed true"):
+        run(dataset, tmp_path / "m", **smaller)
+    assert "resumed at step 2" in run(dataset, tmp_path / "m", **smaller, allow_changed=True)
+    one, other = weights(tmp_path / "straight"), weights(tmp_path / "m")
+    assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-5
+    cut(monkeypatch, dataset, tmp_path / "n", at=3, checkpoint_every=2, batch_size=4)
+    with pytest.raises(TrainError, match="run: other rows_per_step"):  # other steps would have other rows
+        run(dataset, tmp_path / "n", checkpoint_every=2, batch_size=2, allow_changed=True)
+
+
+def test_memory_runs_out_before_the_first_step(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **more: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 60 GiB")
+
+    monkeypatch.setattr(loop_module, "Run", full)
+    with pytest.raises(TrainError, match=r"(?s)out of memory before the first step .*accelerate_fsdp2"):
+        run(dataset, tmp_path / "m")
+
+
+def test_a_tokenizer_that_reloads_otherwise_is_found_before_training(dataset: Path, base: Path, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "1": 1, "<end>": 2, "<pad>": 3}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", eos_token="<end>", pad_token="<pad>")
+    model = tiny_model(tiny_tokenizer())
+    broken = pytest.MonkeyPatch()
+    with broken.context() as patch:
+        patch.setattr(loop_module, "starting_model", lambda *arguments: (model, tokenizer))
+        patch.setattr(loop_module, "Run", lambda *arguments: pytest.fail("training began"))
+        with pytest.raises(TrainError, match="with other ids than"):
+            run(dataset, tmp_path / "m", model=str(base))
+
+
 # --- adapters, precision, memory ----------------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +309,22 @@ def test_gradient_checkpointing_gives_the_same_weights(dataset: Path, base: Path
         run(dataset, tmp_path / name, model=str(base), lora=lora, gradient_checkpointing=on, max_steps=3)
     one, other = weights(tmp_path / "kept"), weights(tmp_path / "again")
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-5
+
+
+def test_training_goes_on_from_an_adapter(dataset: Path, base: Path, tmp_path: Path) -> None:
+    run(dataset, tmp_path / "first", model=str(base), lora={"r": 4}, max_steps=3)
+    adapter = str(tmp_path / "first")
+    asked = ({"age": 30}, 'You read "Tea." Only return 1 to 7.', (1, 7))
+    before = socsci210.Socrates(adapter).predict(*asked).probabilities
+    for name, lora in (("whole", None), ("again", {"r": 4, "merge": True})):
+        run(dataset, tmp_path / name, model=adapter, lora=lora, max_steps=0)
+        assert not any("lora_" in key for key in weights(tmp_path / name))
+        assert socsci210.Socrates(tmp_path / name).predict(*asked).probabilities == pytest.approx(before, abs=1e-4)
+    run(dataset, tmp_path / "moved", model=adapter, max_steps=3)
+    moved, still = weights(tmp_path / "moved"), weights(tmp_path / "whole")
+    assert min(float((moved[key] - still[key]).abs().max()) for key in moved) > 1e-4
+    with pytest.raises(TrainError, match=r"(?s)adapters on a model that is an adapter itself.*lora.merge"):
+        run(dataset, tmp_path / "no", model=adapter, lora={"r": 4}, max_steps=1)
 
 
 def test_half_precision_trains(dataset: Path, base: Path, tmp_path: Path) -> None:
@@ -305,6 +372,7 @@ def test_the_record_names_machine_versions_and_data(dataset: Path, tmp_path: Pat
     assert found["held_out_checked"] == {"unseen_studies": 1} and found["validation"] is None
     assert found["hardware"]["cpus"] >= 1 and found["hardware"]["name"] and found["distributed"] == "NO"
     assert {"torch", "transformers", "accelerate", "peft", "socsci210"} <= set(found["versions"])
+    assert found["rows_per_step"] == 4 and found["optimizer"] == {"name": "AdamW", "betas": [0.9, 0.95]}
     assert found["settings"]["weight_decay"] == 0.1 and found["sources"]["weight_decay"] == "default"
 
 

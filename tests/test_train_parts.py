@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ from socsci210.train.adapters import add_adapters, load_four_bit, merge_adapters
 from socsci210.train.config import TrainError, resolve
 from socsci210.train.failures import memory_explained
 from socsci210.train.hub_push import again
+from socsci210.train.launch import _tell
+from socsci210.train.model_card import model_card
+from socsci210.train.processes import check_updates
 from socsci210.train.progress import Reporter, check_trackers, clock
 from socsci210.train.settings import LoraConfig, TrainConfig
 from tests.hub_server import HubServer
@@ -40,7 +44,10 @@ def test_defaults_are_the_paper_s() -> None:
     assert (found.max_epochs, found.learning_rate, found.warmup, found.weight_decay) == (1, 1e-5, 0.05, 0.1)
     assert config(objective="dpo").learning_rate == 1e-6
     assert config(objective="dpo", learning_rate=3e-6).learning_rate == 3e-6
+    assert config(objective={"dpo": 1}).learning_rate == 1e-6 and config(objective={"dpo": 1, "sft": 1}).learning_rate == 1e-5
     assert config(max_steps=3).max_epochs is None
+    assert config(objective="dpo").model_dump()["dpo"] == {"beta": 0.1, "pairs_per_row": 1, "reference": None}
+    assert config().dpo is None and config(objective="distribution").distribution is not None
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,20 @@ def test_accelerate_reads_the_shipped_configurations(name: str, kind: str) -> No
         assert found.fsdp_config == given["fsdp_config"] and found.fsdp_config["fsdp_version"] == 2
     if name == "zero3":
         assert found.deepspeed_config["zero_stage"] == 3
+
+
+class Sharded:
+    """What is looked at of an accelerator."""
+
+    def __init__(self, kind: str) -> None:
+        self.distributed_type = SimpleNamespace(value=kind)
+
+
+def test_deepspeed_gets_one_batch_a_step() -> None:
+    check_updates(Sharded("DEEPSPEED"), 1)
+    check_updates(Sharded("FSDP"), 3)
+    with pytest.raises(TrainError, match=r"(?s)3 micro-batches.*raise batch_size"):
+        check_updates(Sharded("DEEPSPEED"), 3)
 
 
 # --- adapters -----------------------------------------------------------------------------------------------------------------------------
@@ -126,7 +147,10 @@ def test_merged_weights_answer_as_the_adapter_does(base: Path, tmp_path: Path) -
     assert not [name for name, _ in merged.named_parameters() if "lora_" in name]
     merged.save_pretrained(tmp_path / "merged")
     tiny_tokenizer().save_pretrained(tmp_path / "merged")
-    for other in (load_model(str(tmp_path / "merged"), "cpu")[0], merge_into_base(str(base), tmp_path / "adapter")):
+    elsewhere = merge_into_base(str(base), tmp_path / "adapter")
+    elsewhere.save_pretrained(tmp_path / "elsewhere")
+    tiny_tokenizer().save_pretrained(tmp_path / "elsewhere")
+    for other in (load_model(str(tmp_path / "merged"), "cpu")[0], elsewhere, load_model(str(tmp_path / "elsewhere"), "cpu")[0]):
         assert torch.allclose(logits(other), before, atol=1e-4)
 
 
@@ -160,10 +184,28 @@ def test_four_bits_need_bitsandbytes(base: Path) -> None:
 )
 def test_out_of_memory_names_the_settings_to_change(error: Exception) -> None:
     said = r"(?s)batch_size 12: out of memory in step 4.*batch_size 6 and accumulation 4.*checkpointing"
-    with pytest.raises(TrainError, match=said), memory_explained(config(batch_size=12, accumulation=2), 3):
+    with pytest.raises(TrainError, match=said), memory_explained(config(batch_size=12, accumulation=2), "in step 4"):
         raise error
-    with pytest.raises(RuntimeError, match=r"^another thing$"), memory_explained(config(), 3):
+    with pytest.raises(RuntimeError, match=r"^another thing$"), memory_explained(config(), "in step 4"):
         raise RuntimeError("another thing")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "accepted"),
+    [
+        ({"global_batch": 256}, "set batch_size 16: the steps stay the same; or set gradient", {"batch_size": 16}),
+        ({}, "set batch_size 16: the steps stay the same", {"batch_size": 16}),  # a named model has 256 rows a step
+        ({"batch_size": 24, "share_prefix": 8}, "set batch_size 8 and accumulation 3: the steps", {"batch_size": 8, "accumulation": 3}),
+        ({"batch_size": 7}, "set batch_size 3 and accumulation 3; or", {"batch_size": 3, "accumulation": 3}),
+        ({"batch_size": 8, "share_prefix": 8}, "set share_prefix lower, then batch_size", {"batch_size": 4, "share_prefix": 4}),
+        ({"batch_size": 1, "checkpoint_every": 5}, r"Fix: set gradient_checkpointing.*--allow_changed true", {}),
+    ],
+)
+def test_advice_for_memory_is_accepted(changes: dict[str, Any], said: str, accepted: dict[str, Any]) -> None:
+    given = config(**changes)
+    with pytest.raises(TrainError, match=f"(?s){said}"), memory_explained(given, "in step 1"):
+        raise MemoryError
+    resolve(given.model_dump(mode="json") | accepted)
 
 
 def test_a_tracker_that_is_not_installed() -> None:
@@ -244,3 +286,28 @@ def test_push_is_one_commit_and_a_failure_keeps_the_model(tmp_path: Path) -> Non
         assert told.splitlines()[-1] == "None" and sorted(path.name for path in folder.iterdir()) == sorted(files)
     assert "hf_verysecrettoken" in WritingHandler.tokens
     assert again(Path("m"), "a/b", private=False) == "hf upload a/b m ."
+    assert again(Path("my models/m"), "a/b", private=False) == "hf upload a/b 'my models/m' ."
+
+
+# --- what others are told ----------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_that_is_left_out_is_kept_from_who_launched(tmp_path: Path) -> None:
+    log, said = tmp_path / "train.log", []
+    lines = [
+        "left out: 3 rows whose answer is off its stated scale", "shortened at the front of the stimulus to fit into 64 tokens: 2 rows",
+        "every prompt is read in full and padded, which is slower: why", "dpo: 4 rows without pair", "step 2  epoch 0",
+    ]  # fmt: skip
+    log.write_text("\n".join(["Some warning", *lines, "a line half wri"]))
+    _tell(log, 0, said.append)
+    assert said == lines
+
+
+def test_a_folder_is_no_base_model_of_the_hub() -> None:
+    record: dict[str, Any] = {
+        "settings": config(model="models/sft").model_dump(mode="json"), "train_on": ["unseen_studies"], "rows_trained": 1,
+        "studies_trained": ["a"], "dataset_fingerprint": "f", "template": "upstream", "template_hash": "h", "steps": 1, "epochs": 0,
+        "rows_seen": 1, "seconds": 1.0, "processes": 1, "hardware": {"name": "cpu"},
+    }  # fmt: skip
+    assert "base_model: models/sft" in model_card(record | {"model_revision": "a" * 40})
+    assert "base_model" not in model_card(record | {"model_revision": "a" * 16})

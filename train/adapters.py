@@ -65,12 +65,14 @@ def merge_adapters(model: Any) -> Any:
     return model
 
 
-def merge_into_base(model: str, adapter: Path) -> Any:
-    """A stored model with a stored adapter added to its weights: for an adapter that was trained on four-bit weights."""
+def merge_into_base(model: str, adapter: str | Path) -> Any:
+    """A stored model with a stored adapter added to its weights: for an adapter that was trained on four-bit weights, or elsewhere."""
     from socsci210.language_model import load_model
 
     base, _ = load_model(model, device="cpu")
+    names = vars(base).get("_weight_conversions")
     base.load_adapter(str(adapter))
+    base._weight_conversions = names  # those of the adapter would be put before every name when the whole is saved
     return merge_adapters(base)
 
 

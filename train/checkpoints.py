@@ -24,6 +24,7 @@ FREE: Final = (
 # Settings that `allow_changed` lets differ.
 CHANGEABLE: Final = (
     "learning_rate", "weight_decay", "warmup", "max_grad_norm", "precision", "max_steps", "max_minutes", "max_epochs", "validation",
+    "batch_size", "accumulation", "global_batch", "gradient_checkpointing", "read_as",  # the rows of a step stay the same: a fact
 )  # fmt: skip
 
 

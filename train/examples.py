@@ -146,7 +146,8 @@ def fitting(objective: Objective, context: int, too_long: TooLong) -> Fitting:
         fix = "use a tokenizer that gives every answer at least one token"
         raise _refused(objective, empty, "no token to train on", fix)
     if over.any() and too_long != "leave_out":
-        fix = "use a model with a longer context, or set too_long to truncate_stimulus or leave_out"
+        others = "leave_out" if too_long == "truncate_stimulus" else "truncate_stimulus or leave_out"
+        fix = f"use a model with a longer context, or set too_long to {others}"
         raise _refused(objective, over, f"longer than the model's context of {context} tokens", fix)
     if over.all():
         raise TrainError(f"all {len(over)} examples are longer than the context of {context} tokens", fix="use a model with a longer one")

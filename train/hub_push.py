@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def push(folder: Path, repository: str, *, private: bool, say: Callable[[str], N
 
 def again(folder: Path, repository: str, *, private: bool) -> str:
     """The command that pushes the folder."""
-    return f"hf upload {repository} {folder} .{' --private' if private else ''}"
+    return f"hf upload {repository} {shlex.quote(str(folder))} .{' --private' if private else ''}"
 
 
 def _shown(error: Exception) -> str:

@@ -20,8 +20,8 @@ Say = Callable[[str], None]
 SETTINGS, LOG = "run.yaml", "train.log"
 # Lines of a log that are for people.
 _TOLD: Final = re.compile(
-    r"(training on|validation:|left out|resumed at|step|stopped early|the best model|not used:|not pushed|pushed to|the model is in"
-    r"|reference of dpo:|dpo:|reasoning:|distribution:) "
+    r"(training on|validation:|left out:|shortened at|every prompt is read|resumed at|step|stopped early|the best model|not used:"
+    r"|not pushed|pushed to|the model is in|reference of dpo:|dpo:|reasoning:|distribution:) "
 )
 _WAIT: Final = 0.2  # seconds between two looks at the log
 SHOWN: Final = 5  # lines of a log that stand in for a missing message

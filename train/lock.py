@@ -17,8 +17,12 @@ def lock_of(output: Path) -> Path:
 
 
 @contextmanager
-def alone(output: Path) -> Iterator[None]:
-    """Hold the lock of a model folder.
+def alone(output: Path, does: str = "trains this model") -> Iterator[None]:
+    """Hold the lock of a model folder, or of a file.
+
+    Args:
+        output: the folder or the file.
+        does: what its holder does, for the message.
 
     Raises:
         TrainError: another process holds it.
@@ -28,7 +32,7 @@ def alone(output: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise TrainError("another process trains this model", where=str(output), fix="wait for it, or end it; then try again") from error
+        raise TrainError(f"another process {does}", where=str(output), fix="wait for it, or end it; then try again") from error
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from socsci210.prompts import PromptEncoder, template_hash
 from .checkpoints import Checkpoints, folder_of, identity, save_trained_only
 from .config import Resolved, TrainConfig, TrainError
 from .examples import RowTokens, fitting
+from .failures import memory_explained
 from .hub_push import push
 from .lock import alone
 from .model import context_of, pad_of, revision_of, starting_model
@@ -24,9 +25,9 @@ from .objectives.mixture import make_parts, note_references
 from .processes import make_accelerator
 from .progress import Reporter, log_of, start_trackers
 from .rows import on_scale, training_rows
-from .run import Progress, Run, Say
+from .run import BETAS, Progress, Run, Say
 from .run_record import run_record, validation_record
-from .saving import finished, save, whole_weights
+from .saving import check_reloads, finished, save, whole_weights
 from .validation import Validation, is_sharded
 
 
@@ -58,6 +59,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     folder = DatasetFolder(config.dataset)
     rows, off_scale = on_scale(training_rows(folder, config.train_on, config.fraction, strict=config.strict), folder)
     model, tokenizer = starting_model(config, rows, accelerator)
+    check_reloads(model, tokenizer)
     encoder, context = PromptEncoder(tokenizer, config.template), context_of(model)
     tokens = _tokens(config, rows, folder, encoder, context)
     parts = make_parts(config, tokens, folder, say=speak)
@@ -71,9 +73,10 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     ):
         if number:
             speak(what.format(number))
-    note_references(parts, config, model, context, folder, accelerator, speak)
-    run = Run(accelerator, model, parts, [fit.examples for fit in fits], config, speak)
-    run.choose_way(encoder, pad_of(tokenizer))
+    with memory_explained(config, "before the first step"):
+        note_references(parts, config, model, context, folder, accelerator, speak)
+        run = Run(accelerator, model, parts, [fit.examples for fit in fits], config, speak)
+        run.choose_way(encoder, pad_of(tokenizer))
     if config.validation is not None:
         run.validation = Validation(folder, config, rows, encoder, accelerator)
         speak(f"validation: {len(run.validation)} rows of the validation side of {run.validation.name}")
@@ -86,6 +89,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
         "vocabulary": len(tokenizer),
         "rows": rows.num_rows,
         "processes": accelerator.num_processes,
+        "rows_per_step": run.per_step,
         "model_revision": revision_of(config, model),
     }
     checkpoints = Checkpoints(
@@ -109,6 +113,8 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
             },
             "reasoning": "reasoning" in config.weights,
             "model_revision": facts["model_revision"],
+            "rows_per_step": run.per_step,
+            "optimizer": {"name": "AdamW", "betas": BETAS},
             "examples_too_long": left_out,
             "rows_shortened": tokens.shortened,
             "read_as": run.reader.way,
@@ -118,10 +124,10 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
         final = finished(config, accelerator.unwrap_model(run.model), output, state)
         save(output, final, tokenizer, record)
         shutil.rmtree(folder_of(output), ignore_errors=True)
-        if config.push_to_hub is not None:
-            push(output, config.push_to_hub, private=config.hub_private, say=speak)
     accelerator.wait_for_everyone()
     accelerator.end_training()
+    if accelerator.is_main_process and config.push_to_hub is not None:  # nobody waits for it
+        push(output, config.push_to_hub, private=config.hub_private, say=speak)
     return output
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .adapters import add_adapters, load_four_bit
+from .adapters import add_adapters, load_four_bit, merge_into_base
+from .config import TrainError
 from .settings import TrainConfig
 
 
@@ -38,9 +39,20 @@ def _loaded(config: TrainConfig, rows: Any, accelerator: Any) -> tuple[Any, Any]
         return make_model(tokenizer, config.nano, config.seed), tokenizer
     from socsci210.language_model import load_model, load_tokenizer
 
-    if config.lora is not None and config.lora.bits == 4:
-        return load_four_bit(str(config.model), str(accelerator.device)), load_tokenizer(str(config.model))
-    return load_model(str(config.model), device="cpu")
+    four_bit = config.lora is not None and config.lora.bits == 4
+    if four_bit:
+        model, tokenizer = load_four_bit(str(config.model), str(accelerator.device)), load_tokenizer(str(config.model))
+    else:
+        model, tokenizer = load_model(str(config.model), device="cpu")
+    if not getattr(model, "_hf_peft_config_loaded", False):
+        return model, tokenizer
+    if config.lora is not None and (four_bit or not config.lora.merge):  # it would be saved as an adapter of the model below this one
+        raise TrainError(
+            "adapters on a model that is an adapter itself", where=str(config.model), expected="a model in one piece",
+            fix="train that model with lora.merge, or set lora.merge here (with lora.bits 16), or train without lora",
+        )  # fmt: skip
+    below = model.peft_config[model.active_adapters()[0]].base_model_name_or_path
+    return merge_into_base(str(below), str(config.model)).requires_grad_(True), tokenizer
 
 
 def revision_of(config: TrainConfig, model: Any) -> str | None:

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 import yaml
 
+from .settings import REPOSITORY
+
+FOLDER_HASH: Final = 16  # hex digits of the revision of a model folder
 SAMPLE: Final = """\
 import socsci210
 
@@ -64,7 +67,7 @@ def model_card(record: Mapping[str, Any]) -> str:
     repository = settings.get("push_to_hub")
     title = repository or settings["output"].rstrip("/").rpartition("/")[2]
     header = {
-        **({"base_model": base} if base and not base.startswith((".", "/", "~")) and base.count("/") == 1 else {}),
+        **({"base_model": base} if base and _on_hub(base, record.get("model_revision")) else {}),
         "library_name": "peft" if lora and not lora["merge"] else "transformers",
         "pipeline_tag": "text-generation",
         "language": ["en"],
@@ -94,6 +97,11 @@ def model_card(record: Mapping[str, Any]) -> str:
         validation=_validation(record.get("validation")),
     )
     return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n\n{body}"
+
+
+def _on_hub(base: str, revision: str | None) -> bool:
+    """Whether a base model is one of the Hub: then its revision is a commit; that of a folder is a shorter hash."""
+    return REPOSITORY.fullmatch(base) is not None and (revision is None or len(revision) != FOLDER_HASH)
 
 
 def _method(lora: Mapping[str, Any] | None) -> str:

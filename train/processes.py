@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from .config import TrainConfig, TrainError
 from .progress import check_trackers
 
+# How long processes wait for each other: the main one alone writes large models. Of one that dies, the launcher tells the others at once.
+_PATIENCE: Final = timedelta(hours=2)
 _ASKED: Final = {"ACCELERATE_USE_FSDP": "FSDP", "ACCELERATE_USE_DEEPSPEED": "DEEPSPEED"}
 
 
@@ -19,12 +22,31 @@ def make_accelerator(config: TrainConfig, output: Path) -> Any:
         TrainError: they are not what the launcher was asked for, or a tracker is not installed.
     """
     from accelerate import Accelerator
+    from accelerate.utils import InitProcessGroupKwargs
 
     check_trackers(config.track_with)
     folder = output.with_name(output.name + ".tracking") if config.track_with else None
-    accelerator = Accelerator(mixed_precision=config.precision, log_with=list(config.track_with) or None, project_dir=folder)
+    accelerator = Accelerator(
+        mixed_precision=config.precision, log_with=list(config.track_with) or None, project_dir=folder,
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+    )  # fmt: skip
     check_processes(accelerator)
+    if accelerator.distributed_type.value == "DEEPSPEED":  # it wants to be told, where no data loader tells it
+        accelerator.state.deepspeed_plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = config.batch_size
     return accelerator
+
+
+def check_updates(accelerator: Any, batches: int) -> None:
+    """DeepSpeed, as accelerate drives it here, updates the weights after every backward pass: a step of several would be several steps.
+
+    Raises:
+        TrainError: a process has several micro-batches in a step, and the weights are DeepSpeed's.
+    """
+    if batches > 1 and accelerator.distributed_type.value == "DEEPSPEED":
+        raise TrainError(
+            f"{batches} micro-batches in a step of one process, and DeepSpeed updates the weights after each", where="accelerate launch",
+            expected="one", fix="raise batch_size or the number of processes until they make the step at once, or shard with FSDP2",
+        )  # fmt: skip
 
 
 def check_processes(accelerator: Any) -> None:

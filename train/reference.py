@@ -64,7 +64,8 @@ def note(model: Any, dpo: Dpo, folder: Path, *, context: int, dataset_fingerprin
         model.to(accelerator.device)
     model.eval()
     try:
-        with alone(path) if accelerator.is_main_process else nullcontext(), accelerator.autocast():
+        computes = accelerator.is_main_process and not path.exists()
+        with alone(path, "computes this reference") if computes else nullcontext(), accelerator.autocast():
             _computed(model, dpo, context, path, identity, processes, say)
     except DatasetError as error:
         fix = f"delete {path} and {parts_folder(path)}, or name another folder in dpo.reference"

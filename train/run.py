@@ -19,6 +19,7 @@ from .config import TrainConfig, TrainError
 from .failures import memory_explained, not_finite
 from .objectives import Index, Part
 from .order import Orders
+from .processes import check_updates
 from .progress import Reporter
 from .validation import Evaluation, Validation, best_of, is_over
 
@@ -81,8 +82,8 @@ class Run:
         ]
         optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, betas=BETAS, fused=True)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
-        per_step = config.global_batch or config.batch_size * config.accumulation * accelerator.num_processes
-        self.orders = Orders(parts, among, per_step, config.seed, share=config.share_prefix)
+        self.per_step = config.global_batch or config.batch_size * config.accumulation * accelerator.num_processes
+        self.orders = Orders(parts, among, self.per_step, config.seed, share=config.share_prefix)
         self.epochs = [-1] * len(parts)  # that each part was told of
         self.progress = Progress()
         self.validation: Validation | None = None
@@ -163,14 +164,15 @@ class Run:
             started = time.monotonic()
             progress.epoch = progress.step // self.orders.steps
             rate = learning_rate(config.learning_rate, done, config.warmup)
-            with memory_explained(config, progress.step):
+            with memory_explained(config, f"in step {progress.step + 1}"):
                 pending.append(self._step(rate, done, checkpoints))
             progress.step += 1
             progress.seconds += time.monotonic() - started
             saves = config.checkpoint_every is not None and progress.step % config.checkpoint_every == 0
-            if pending and (progress.step % config.log_every == 0 or saves):
+            due = self._evaluation_due()
+            if progress.step % config.log_every == 0 or saves or due:  # a checkpoint has no losses that are not logged yet
                 self._log(pending, reporter, self.share_done(), rate)
-            if self._evaluation_due():
+            if due:
                 saves |= self._evaluate(reporter, done)
             if saves:
                 checkpoints.save(progress.step, asdict(progress), best=self.best)
@@ -209,6 +211,7 @@ class Run:
             parameters["lr"] = rate
         batches = list(self.orders.micro_batches(chosen, self.config.batch_size))
         mine = [batches[i] if i < len(batches) else None for i in range(rank, -(-len(batches) // world) * world, world)]
+        check_updates(self.accelerator, len(mine))
         summed = torch.zeros(len(self.parts), device=self.accelerator.device)
         with self.reader.open():
             for number, batch in enumerate(mine):

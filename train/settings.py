@@ -194,7 +194,8 @@ class TrainConfig(Strict):
     """The newest so many are kept, and the best one beside them."""
     allow_changed: bool = False
     """Go on from a checkpoint although learning_rate, weight_decay, warmup, max_grad_norm, precision or the length of the run differ now:
-    after a loss that was not finite, for instance. Model, data and order must be the same all the same."""
+    after a loss that was not finite, for instance; or how steps are cut (batch_size, gradient_checkpointing), after memory ran out. Model,
+    data, order and the rows of a step must be the same all the same."""
     validation: ValidationConfig | None = None
     log_every: int = Field(20, ge=1)
     """Steps between two lines of the log."""
@@ -225,7 +226,7 @@ class TrainConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _paper(cls, values: Any) -> Any:
-        """Defaults of the paper that hang on other settings: one epoch, 256 rows a step, and the learning rate of dpo."""
+        """Defaults that hang on other settings: the paper's one epoch, 256 rows a step and learning rate of dpo; settings of objectives."""
         if not isinstance(values, dict):
             return values
         added: dict[str, Any] = {}
@@ -233,8 +234,13 @@ class TrainConfig(Strict):
             added["max_epochs"] = 1
         if values.get("model") is not None and not {"global_batch", "batch_size", "accumulation"} & set(values):
             added["global_batch"] = GLOBAL_BATCH
-        if values.get("objective") == "dpo" and "learning_rate" not in values:
+        objective = values.get("objective")
+        named = set(objective) if isinstance(objective, dict) else {str(objective)}
+        if named == {"dpo"} and "learning_rate" not in values:
             added["learning_rate"] = DPO_LEARNING_RATE
+        for name in ("distribution", "dpo"):  # so that the run record has their values
+            if name in named and values.get(name) is None:
+                added[name] = {}
         return {**values, **added}
 
     @model_validator(mode="after")
