@@ -23,8 +23,8 @@ from socsci210.results import Run
 from socsci210.row_texts import COLUMNS
 from socsci210.score import score
 from socsci210.train.config import TrainError, resolve
-from socsci210.train.rows import on_scale
 from socsci210.train.loop import train
+from socsci210.train.rows import on_scale
 from tests.scored_dataset import CONFIG, predict_all, row, write_dataset, write_predictions
 from tests.tiny_dataset import write_tiny_dataset
 
@@ -97,7 +97,7 @@ def test_positions_of_people_stay_within_the_scale_everywhere(tmp_path: Path) ->
     assert run.stated is not None and run.stated.rows_left_out == {"answer off the stated scale": 16}
     parity = run.parity[0]
     assert (parity.human_gap, parity.accuracy_gap) == (1, 1)  # the young say 1, as the model does, the old say 2
-    assert run.sensitivity.refused is not None and "model" in run.sensitivity.refused
+    assert run.sensitivity.refused is not None and "people" in run.sensitivity.refused
     for cell in run.examples:
         assert (cell.n, cell.human) == (72, (0.5, 0.5))
 
