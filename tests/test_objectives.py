@@ -118,7 +118,7 @@ def test_sampled_people_are_of_the_cell_and_change_with_epoch_and_seed(tokens: R
     assert first != prompts(one, 1) and first == prompts(one, 0) and first != prompts(other, 0)
     groups = {(cell_of(row), row["demographic"]["party_id"]) for row in rows}
     seen: dict[int, set[tuple[Any, ...]]] = {}
-    for epoch in range(40):
+    for epoch in range(120):  # so often that nobody is missed
         for index, prompt in enumerate(prompts(one, epoch)):
             seen.setdefault(index, set()).add(tuple(prompt))
             assert len(prompt) <= one.lengths[index]

@@ -98,7 +98,7 @@ class Distribution:
     def begin(self, epoch: int) -> None:
         """Draws the people of an epoch."""
         if self.settings.persona == "sampled":
-            drawn = np.random.default_rng((self.seed, _STREAM, epoch)).random(len(self))
+            drawn = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(_STREAM, epoch))).random(len(self))
             self._row = np.array([some[int(u * len(some))] for some, u in zip(self._people, drawn, strict=True)], dtype=np.int64)
 
     def _heads(self) -> Index:

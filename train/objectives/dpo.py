@@ -97,7 +97,7 @@ class Dpo:
 
     def begin(self, epoch: int) -> None:
         """Draws the rejected answers of an epoch."""
-        self._other = self._pool.draw(self._row, np.random.default_rng((self.seed, _STREAM, epoch)))
+        self._other = self._pool.draw(self._row, np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(_STREAM, epoch))))
 
     def __len__(self) -> int:
         return len(self._row)
