@@ -1,4 +1,4 @@
-"""Training against a general trainer: `python -m tests.benchmarks.train [--shape 10M] [--rows N] [--minutes M] [--only speed|time_to_w]`
+"""Training against a general trainer: `python -m tests.benchmarks.train [--shape 10M] [--rows N] [--minutes M] [--only PART]`
 
 Both sides train the same random-weight model on the same rows in one call, each trial in a process of its own on the same threads.
 
@@ -114,13 +114,17 @@ def _speed(found: dict[str, float]) -> float:
     return found["per_second"]
 
 
-def _speeds(bench: _Bench) -> Iterator[tuple[str, float]]:
-    sft, dpo = bench.compare("sft", SFT, OURS), bench.compare("dpo", DPO, OURS)
-    peak = max(sft.pop("peak_ratio"), dpo.pop("peak_ratio"))
-    yield from sft.items()
-    yield from dpo.items()
-    yield "upstream_ratio", bench.upstream()
-    yield "peak_ratio", peak
+def _speeds(bench: _Bench, only: str | None) -> Iterator[tuple[str, float]]:
+    peaks = []
+    for objective, others in (("sft", SFT), ("dpo", DPO)):
+        if only in (None, "speed", objective):
+            found = bench.compare(objective, others, OURS)
+            peaks.append(found.pop("peak_ratio"))
+            yield from found.items()
+    if only in (None, "speed", "upstream"):
+        yield "upstream_ratio", bench.upstream()
+    if peaks:
+        yield "peak_ratio", max(peaks)
 
 
 def main() -> None:
@@ -130,7 +134,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=448)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=1.0, help="of plain training, for time_to_w")
-    parser.add_argument("--only", choices=["speed", "time_to_w"])
+    parser.add_argument("--only", choices=["speed", "sft", "dpo", "upstream", "time_to_w"])
     arguments = parser.parse_args()
     figures: dict[str, float] = {}
     console = Console(width=140)
@@ -138,9 +142,9 @@ def main() -> None:
         if arguments.only != "time_to_w":
             work = write_work(Path(folder) / "work", arguments.shape, arguments.rows)
             bench = _Bench(work, arguments.rows, arguments.threads)
-            figures |= dict(_speeds(bench))
+            figures |= dict(_speeds(bench, arguments.only))
             console.print(bench.table())
-        if arguments.only != "speed":
+        if arguments.only in (None, "time_to_w"):
             found, table = time_to_w(Path(folder) / "time_to_w", arguments.minutes)
             console.print(table)
             figures["time_to_w_ratio"] = found

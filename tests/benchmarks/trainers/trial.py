@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -105,8 +106,18 @@ def _general(trial: Trial) -> float:
 
 
 def _ours(trial: Trial) -> float:
+    """Reference log-probabilities count for their share, as those of the other side do."""
+    from socsci210.train import loop
     from socsci210.train.config import resolve
-    from socsci210.train.loop import train
+
+    before, note_references = [0.0], loop.note_references
+
+    def timed(*arguments: Any) -> None:
+        started = time.perf_counter()
+        note_references(*arguments)
+        before[0] += time.perf_counter() - started
+
+    loop.note_references = timed
 
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "model"
@@ -114,9 +125,10 @@ def _ours(trial: Trial) -> float:
             "dataset": trial.dataset, "output": str(output), "train_on": ["all"], "model": trial.model, "template": trial.template,
             "max_steps": trial.steps, "objective": trial.objective, **trial.settings,
         }  # fmt: skip
-        train(resolve(settings), say=lambda text: print(text, file=sys.stderr))
+        loop.train(resolve(settings), say=lambda text: print(text, file=sys.stderr))
         record = json.loads((output / "run_record.json").read_text())
-    return float(record["rows_seen"] / record["seconds"])
+    share = record["rows_seen"] / trial.rows  # of an epoch
+    return float(record["rows_seen"] / (record["seconds"] + before[0] * share))
 
 
 def main(arguments: list[str]) -> None:
