@@ -27,13 +27,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 LARGE: Final = (".parquet", ".safetensors", ".bin")  # kept as large files whatever their size, as .gitattributes on the Hub says
 LARGE_BYTES: Final = 1 << 20
 
-_ID: Final = r"(?P<repo>[\w.-]+/[\w.-]+)"
+ID: Final = r"(?P<repo>[\w.-]+/[\w.-]+)"
 _TYPE: Final = r"(?P<type>datasets|spaces)"
 ROUTES: Final = (
-    ("GET", rf"/api/{_TYPE}/{_ID}(?:/revision/(?P<revision>[^/]+))?", "repository_info"),
-    ("GET", rf"/api/{_TYPE}/{_ID}/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?", "tree"),
-    ("GET", rf"/{_TYPE}/{_ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "file"),
-    ("HEAD", rf"/{_TYPE}/{_ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "file"),
+    ("GET", rf"/api/{_TYPE}/{ID}(?:/revision/(?P<revision>[^/]+))?", "repository_info"),
+    ("GET", rf"/api/{_TYPE}/{ID}/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?", "tree"),
+    ("GET", rf"/{_TYPE}/{ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "file"),
+    ("HEAD", rf"/{_TYPE}/{ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "file"),
 )
 
 

@@ -14,19 +14,18 @@ import re
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from .hub_server import LARGE, Handler, Repository
+from .hub_server import ID, LARGE, Handler, Repository
 
-_ID: Final = r"(?P<repo>[\w.-]+/[\w.-]+)"
 WRITES: Final = (
     ("POST", r"/api/repos/create", "create"),
     ("POST", r"/api/validate-yaml", "validate_yaml"),
-    ("POST", rf"/api/models/{_ID}/preupload/(?P<revision>[^/]+)", "preupload"),
-    ("POST", rf"/{_ID}\.git/info/lfs/objects/batch", "large_files"),
-    ("POST", rf"/api/models/{_ID}/commit/(?P<revision>[^/]+)", "commit"),
+    ("POST", rf"/api/models/{ID}/preupload/(?P<revision>[^/]+)", "preupload"),
+    ("POST", rf"/{ID}\.git/info/lfs/objects/batch", "large_files"),
+    ("POST", rf"/api/models/{ID}/commit/(?P<revision>[^/]+)", "commit"),
     ("PUT", r"/upload/(?P<oid>[0-9a-f]{64})", "upload"),
-    ("GET", rf"/api/models/{_ID}(?:/revision/(?P<revision>[^/]+))?", "model_info"),
-    ("HEAD", rf"/{_ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "model_file"),
-    ("GET", rf"/{_ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "model_file"),
+    ("GET", rf"/api/models/{ID}(?:/revision/(?P<revision>[^/]+))?", "model_info"),
+    ("HEAD", rf"/{ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "model_file"),
+    ("GET", rf"/{ID}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", "model_file"),
 )
 
 

@@ -21,6 +21,7 @@ import torch
 
 from socsci210.packs.attention import PackAttention, reads_packs
 from socsci210.packs.packing import Pack, one_pack
+from socsci210.packs.probe import CANNOT, probe
 from socsci210.packs.trie import build_trie, chain
 from socsci210.prompts import PromptEncoder
 
@@ -173,10 +174,7 @@ def best_way(model: Any, encoder: PromptEncoder, pad: int, *, wrapped: Any = Non
         wrapped: the model as it is called.
         coarse: it computes in half precision.
     """
-    text = encoder.frame.wrap("Is it? ")
-    tails = ("1 or 2", "Only 3, or 4, or rather 5.", "Only 3, or 4, or 6.")
-    prompts = [encoder.tokenizer.encode(text + tail, add_special_tokens=False) for tail in tails]
-    answers = encoder.answers((-5, 1, 10, 100))
+    prompts, answers = probe(encoder)
     examples = [Example(prompts[0], build_trie(answers)), *(Example(prompt, chain(answers[0])) for prompt in prompts[1:])]
     called, training = model if wrapped is None else wrapped, model.training
     try:
@@ -185,7 +183,7 @@ def best_way(model: Any, encoder: PromptEncoder, pad: int, *, wrapped: Any = Non
         called.train()  # what only training does, such as dropout, must be known too
         with torch.random.fork_rng([model.device] if model.device.type == "cuda" else []):
             _read(Reader(model, "packs", pad), examples, called)
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, NotImplementedError, LookupError) as error:
+    except CANNOT as error:
         return "padded", f"{type(error).__name__}: {error}"
     finally:
         called.train(training)

@@ -33,7 +33,7 @@ def training_rows(folder: DatasetFolder, train_on: Sequence[str], fraction: int 
     """
     first, *others = [folder.rows(config, "train", COLUMNS if place == 0 else _KEY) for place, config in enumerate(train_on)]
     for other in others:
-        first = first.filter(pc.is_in(_keys(first), value_set=_keys(other)))
+        first = first.filter(pc.is_in(row_keys(first), value_set=row_keys(other)))
     if fraction is not None:
         first = _of_fraction(first, folder.table("assignments"), fraction)
     if strict:
@@ -71,7 +71,8 @@ def on_scale(rows: pa.Table, folder: DatasetFolder) -> tuple[pa.Table, int]:
     return kept, rows.num_rows - kept.num_rows
 
 
-def _keys(rows: pa.Table) -> pa.ChunkedArray:
+def row_keys(rows: pa.Table) -> pa.ChunkedArray:
+    """`study/sample` of each row: numbers restart in every study."""
     return _joined(rows.column("study_id"), rows.column("sample_id"))
 
 

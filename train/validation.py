@@ -25,6 +25,7 @@ from socsci210.score.quick import quick_score
 from socsci210.score.split import Split, read_split
 
 from .config import TrainError
+from .rows import row_keys
 from .settings import TrainConfig, ValidationConfig
 
 _KEY: Final = ["study_id", "sample_id"]
@@ -83,11 +84,11 @@ class Validation:
         if not rows.num_rows:
             raise TrainError("no row to validate on", where=where, fix="choose another validation.config, or train without validation")
         for side, others in (("on the test side", tests), ("trained on", [trained])):
-            if n := sum(pc.sum(pc.is_in(_keys(self.split.rows), value_set=_keys(other))).as_py() or 0 for other in others):
+            if n := sum(pc.sum(pc.is_in(row_keys(self.split.rows), value_set=row_keys(other))).as_py() or 0 for other in others):
                 raise TrainError(f"{n} validation rows are {side}", where=where, fix="build the dataset again")
         self.rows, self.encoder, self.accelerator = rows, encoder, accelerator
         self.texts = row_texts(rows, folder)
-        self.place: Index = pc.index_in(_keys(rows), value_set=_keys(self.split.rows)).to_numpy().astype(np.int64)
+        self.place: Index = pc.index_in(row_keys(rows), value_set=row_keys(self.split.rows)).to_numpy().astype(np.int64)
         self.exact: ExactAnswers | None = None
 
     def __len__(self) -> int:
@@ -139,17 +140,12 @@ def is_sharded(accelerator: Any) -> bool:
     return accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
 
 
-def _keys(rows: pa.Table) -> pa.ChunkedArray:
-    """`study/sample`: numbers restart in every study."""
-    return pc.binary_join_element_wise(rows.column("study_id").cast(pa.string()), rows.column("sample_id").cast(pa.string()), "/")
-
-
 def _kept(rows: pa.Table, tests: Sequence[pa.Table]) -> npt.NDArray[np.bool_]:
     """Rows that are on no test side: with several configs, one's validation rows may be another one's test rows."""
-    keys = _keys(rows)
+    keys = row_keys(rows)
     out = np.ones(rows.num_rows, dtype=bool)
     for test in tests:
-        out &= ~pc.is_in(keys, value_set=_keys(test)).to_numpy()
+        out &= ~pc.is_in(keys, value_set=row_keys(test)).to_numpy()
     return out
 
 

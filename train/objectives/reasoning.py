@@ -32,6 +32,7 @@ from socsci210.packs.trie import chain
 from socsci210.prompts import PLAIN_CUE
 
 from ..config import TrainError
+from ..rows import row_keys
 from . import Example, Index
 
 if TYPE_CHECKING:
@@ -121,15 +122,11 @@ def rationales(folder: DatasetFolder, rows: pa.Table, train_on: Sequence[str]) -
             expected="a dataset imported with its rationales",
             fix="import the release again with --with-reasoning, or choose another objective",
         )
-    wanted = _keys(rows)
+    wanted = row_keys(rows)
     found: dict[str, str] = {}
     for path in sorted(files):
         table = pads.dataset(path).to_table(columns=["study_id", "sample_id", "reasoning"])
-        keys = _keys(table)
+        keys = row_keys(table)
         kept = pc.is_in(keys, value_set=wanted.combine_chunks())
         found.update(zip(keys.filter(kept).to_pylist(), table.column("reasoning").filter(kept).to_pylist(), strict=True))
     return [found.get(key) for key in wanted.to_pylist()]
-
-
-def _keys(rows: pa.Table) -> pa.ChunkedArray:
-    return pc.binary_join_element_wise(rows.column("study_id").cast(pa.string()), rows.column("sample_id").cast(pa.string()), "/")
