@@ -35,12 +35,14 @@ ABOVE = {  # layer -> what it may import besides the base
     "metric": set(),
     "arms": {"dataset", "metric"},
     "packs": {"dataset", "prompts"},
-    "train": {"dataset", "prompts", "packs", "splits", "loading", "predict", "metric", "scores"},
+    "train": {"dataset", "prompts", "packs", "splits", "loading", "predict", "metric", "scores", "cards", "hub"},
     "egress": set(),
     "predict": {"dataset", "prompts", "packs", "loading", "metric", "egress", "arms"},
     "scores": {"dataset", "metric", "predict", "prompts", "splits", "arms"},
     "report": {"dataset", "scores", "metric"},
     "cards": {"dataset", "scores", "splits", "audit"},
+    "local_hub": set(),
+    "hub": {"dataset", "cards", "study_files", "loading", "scores", "metric", "prompts", "predict", "writer", "audit"},
     "commands": None,  # the command line and the demo call everything
 }
 LAYER = {
@@ -60,6 +62,7 @@ LAYER = {
     "items": "arms", "profiles": "arms",
     "metrics": "metric", "reference": "scores", "results": "scores", "result_parts": "scores", "result_tables": "scores", "score": "scores",
     "contamination": "scores", "compare": "scores", "report": "report", "cards": "cards",
+    "hub": "hub", "local_hub": "local_hub",
     "cli": "commands", "demo": "commands", "experiment": "commands", "pipeline": "commands",
     "__init__": "commands", "__main__": "commands",
 }  # fmt: skip

@@ -77,4 +77,4 @@ def _validation_w(output: Path, dataset: Path, config: Any) -> float:
     settings = resolve({**config.model_dump(mode="json"), "validation": {"every_steps": 1, "rows": 4000}}).config
     rows = training_rows(folder, settings.train_on)
     validation = Validation(folder, settings, rows, PromptEncoder(tokenizer, settings.template), Accelerator(cpu=True))
-    return validation.evaluate(model, 0)[0].W
+    return validation.evaluate(model, 0).W
