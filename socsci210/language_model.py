@@ -1,7 +1,8 @@
-"""Loading a causal language model, for training and for prediction alike."""
+"""Loading a causal language model, for training, prediction and publishing alike: whole, or as an adapter of another one."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,26 +11,32 @@ from typing import Any, Final
 from .errors import DatasetError
 
 ADAPTER: Final = "adapter_config.json"
+CONFIG: Final = "config.json"
+_EDGE: Final = 1 << 20
 RECORD: Final = "run_record.json"
 TRAINING: Final = ("dataset_fingerprint", "train_on", "template", "template_hash", "rows_trained", "studies_trained")
 """What of a run record tells what a model was trained on."""
 
 
-def load_model(model: str, device: str | None = None) -> tuple[Any, Any]:
+def load_model(model: str, device: str | None = None, *, at: str | None = None) -> tuple[Any, Any]:
     """(model, tokenizer) of a folder or Hub id, ready for evaluation: float32 on a CPU, the stored precision on a GPU.
 
-    A folder that holds an adapter alone is loaded together with the model that it names.
+    A folder or repository that holds an adapter alone is loaded together with the model that it names, at the commit that it names.
+
+    Args:
+        model: folder or Hub id.
+        device: default: a GPU if there is one.
+        at: branch, tag or commit of a Hub id; default: the newest commit of its main branch.
 
     Raises:
         DatasetError: there is no such model.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        tokenizer = load_tokenizer(model)
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32 if device == "cpu" else "auto")
+        tokenizer = load_tokenizer(model, at=at)
+        loaded = load_weights(model, dtype=torch.float32 if device == "cpu" else "auto", at=at)
     except (OSError, ValueError, ImportError) as error:
         raise DatasetError(
             f"no causal language model loads ({error})", where=model, expected="a model folder or a Hub id", fix=_advice(model)
@@ -37,11 +44,71 @@ def load_model(model: str, device: str | None = None) -> tuple[Any, Any]:
     return loaded.to(device).eval(), tokenizer
 
 
-def load_tokenizer(model: str) -> Any:
+def load_tokenizer(model: str, *, at: str | None = None) -> Any:
     """The tokenizer of a model folder or Hub id; errors are those of transformers."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(model)
+    return AutoTokenizer.from_pretrained(model, revision=at)
+
+
+def load_weights(model: str, *, dtype: Any, at: str | None = None, cache: Path | None = None) -> Any:
+    """The model alone; errors are those of transformers. Arguments as of `load_model`.
+
+    transformers itself would look for the model below an adapter under the adapter's revision, and never under the one that it names.
+
+    Args:
+        dtype: of the weights; "auto": as they are stored.
+        cache: where files of the Hub are put, but those of the model below an adapter; default: where the Hub's client puts them.
+    """
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    found = find_adapter_config_file(model, revision=at, cache_dir=cache)
+    if found is None or (Path(model) / CONFIG).is_file():
+        return AutoModelForCausalLM.from_pretrained(model, dtype=dtype, revision=at, cache_dir=cache)
+    named = json.loads(Path(found).read_text(encoding="utf-8"))
+    base = AutoModelForCausalLM.from_pretrained(named["base_model_name_or_path"], dtype=dtype, revision=named.get("revision"))
+    return put_on(base, model, at=at, cache=cache)
+
+
+def put_on(base: Any, adapter: str | Path, *, at: str | None = None, cache: Path | None = None) -> Any:
+    """A model with a stored adapter inside it; arguments as of `load_weights`."""
+    names = vars(base).get("_weight_conversions")
+    base.load_adapter(str(adapter), adapter_kwargs={"revision": at, "cache_dir": cache})
+    base._weight_conversions = names  # those of the adapter would be put before every name when the whole is saved
+    return base
+
+
+def merge_adapters(model: Any) -> Any:
+    """The model with its adapters added to its weights, and no adapters any more."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, layer in [(name, layer) for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)]:
+        layer.merge()
+        model.set_submodule(name, layer.get_base_layer())
+    model._hf_peft_config_loaded = False  # save_pretrained would save an adapter alone
+    return model
+
+
+def revision(model: str, *, at: str | None = None) -> str:
+    """The commit of a Hub model; of a folder, 16 hex digits over names, sizes and both ends of its weight files."""
+    folder = Path(model)
+    if not folder.is_dir():
+        from huggingface_hub import resolve_revision
+        from huggingface_hub.errors import HfHubHTTPError, RevisionResolutionError
+
+        try:
+            return str(resolve_revision(model, revision=at).resolved)
+        except (HfHubHTTPError, RevisionResolutionError):
+            return "unknown"
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".bin", ".json")):
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            digest.update(f"{path.name}\0{size}\0".encode() + file.read(_EDGE))
+            file.seek(max(0, size - _EDGE))
+            digest.update(file.read(_EDGE))
+    return digest.hexdigest()[:16]
 
 
 def _advice(model: str) -> str:
@@ -110,8 +177,8 @@ def _base(record: Mapping[str, Any], model: str) -> str | None:
     return found
 
 
-def run_record(model: str) -> dict[str, Any]:
-    """The run record beside the weights of a folder or Hub id, or nothing where there is none.
+def run_record(model: str, *, at: str | None = None, cache: Path | None = None) -> dict[str, Any]:
+    """The run record beside the weights of a folder or Hub id, or nothing where there is none. `at`, `cache`: as of `load_weights`.
 
     Raises:
         DatasetError: there is no such model.
@@ -122,7 +189,7 @@ def run_record(model: str) -> dict[str, Any]:
         from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
         try:
-            path = hf_hub_download(model, RECORD)
+            path = hf_hub_download(model, RECORD, revision=at, cache_dir=cache)
         except LocalEntryNotFoundError:
             path = None  # no network: loading the model will tell, or it lies in the cache and has no record
         except EntryNotFoundError:

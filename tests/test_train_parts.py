@@ -15,8 +15,8 @@ import pytest
 import torch
 import yaml
 
-from socsci210.language_model import load_model
-from socsci210.train.adapters import add_adapters, load_four_bit, merge_adapters, merge_into_base
+from socsci210.language_model import load_model, merge_adapters
+from socsci210.train.adapters import add_adapters, load_four_bit, merge_into_base
 from socsci210.train.config import TrainError, resolve
 from socsci210.train.failures import memory_explained
 from socsci210.train.hub_push import again

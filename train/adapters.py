@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from socsci210.language_model import load_model, merge_adapters, put_on
+
 from .config import TrainError
 from .settings import LoraConfig
 
@@ -54,26 +56,10 @@ def load_four_bit(model: str, device: str) -> Any:
         ) from error
 
 
-def merge_adapters(model: Any) -> Any:
-    """The model with its adapters added to its weights, and no adapters any more."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    for name, layer in [(name, layer) for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)]:
-        layer.merge()
-        model.set_submodule(name, layer.get_base_layer())
-    model._hf_peft_config_loaded = False  # save_pretrained would save an adapter alone
-    return model
-
-
 def merge_into_base(model: str, adapter: str | Path) -> Any:
     """A stored model with a stored adapter added to its weights: for an adapter that was trained on four-bit weights, or elsewhere."""
-    from socsci210.language_model import load_model
-
     base, _ = load_model(model, device="cpu")
-    names = vars(base).get("_weight_conversions")
-    base.load_adapter(str(adapter))
-    base._weight_conversions = names  # those of the adapter would be put before every name when the whole is saved
-    return merge_adapters(base)
+    return merge_adapters(put_on(base, adapter))
 
 
 def _needs(package: str, extra: str, setting: str) -> None:

@@ -90,7 +90,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
         "rows": rows.num_rows,
         "processes": accelerator.num_processes,
         "rows_per_step": run.per_step,
-        "model_revision": revision_of(config, model),
+        "model_revision": revision_of(config),
     }
     checkpoints = Checkpoints(
         folder_of(output),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .adapters import add_adapters, load_four_bit, merge_into_base
+from socsci210.language_model import merge_adapters, revision
+
+from .adapters import add_adapters, load_four_bit
 from .config import TrainError
 from .settings import TrainConfig
 
@@ -51,15 +53,12 @@ def _loaded(config: TrainConfig, rows: Any, accelerator: Any) -> tuple[Any, Any]
             "adapters on a model that is an adapter itself", where=str(config.model), expected="a model in one piece",
             fix="train that model with lora.merge, or set lora.merge here (with lora.bits 16), or train without lora",
         )  # fmt: skip
-    below = model.peft_config[model.active_adapters()[0]].base_model_name_or_path
-    return merge_into_base(str(below), str(config.model)).requires_grad_(True), tokenizer
+    return merge_adapters(model).requires_grad_(True), tokenizer
 
 
-def revision_of(config: TrainConfig, model: Any) -> str | None:
+def revision_of(config: TrainConfig) -> str | None:
     """Which weights a run starts from: a commit of the Hub, or a hash of the files of a folder; None for random ones."""
-    from socsci210.predict.transformer import revision
-
-    return None if config.model is None else revision(config.model, model)
+    return None if config.model is None else revision(config.model)
 
 
 def context_of(model: Any) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from socsci210.language_model import RECORD
+from socsci210.language_model import RECORD, merge_adapters
 
-from .adapters import add_adapters, merge_adapters, merge_into_base
+from .adapters import add_adapters, merge_into_base
 from .config import TrainConfig, TrainError
 from .model_card import model_card
 from .progress import LOG, log_of

@@ -134,12 +134,12 @@ def _run_model(
     model: str, template: str, chosen: Selection, folder: DatasetFolder, *, batch_size: int, draws: int, run: Processes, device: str | None,
     out: Path, metadata: dict[str, Any], shard_rows: int, progress: Progress | None,
 ) -> Path:  # fmt: skip
-    from ..language_model import load_model
+    from ..language_model import load_model, revision
     from ..prompts import PromptEncoder
     from ..row_texts import row_texts
     from .draws import Draws
     from .exact import ExactAnswers
-    from .transformer import ModelPredictor, prompt_order, revision
+    from .transformer import ModelPredictor, prompt_order
 
     loaded, tokenizer = load_model(model, device)
     encoder, texts = PromptEncoder(tokenizer, template), row_texts(chosen.rows, folder)
@@ -147,6 +147,6 @@ def _run_model(
     exact = ExactAnswers(loaded, encoder, batch_size=batch_size)
     predictor = ModelPredictor(exact, sampler, draws=draws, keys=chosen.keys, texts=texts, drawn=chosen.is_drawn)
     return run_sharded(
-        chosen.keys, predictor, out=out, metadata=metadata | {"revision": revision(model, loaded)}, shard_rows=shard_rows,
+        chosen.keys, predictor, out=out, metadata=metadata | {"revision": revision(model)}, shard_rows=shard_rows,
         progress=progress, schema=predictor.schema, order=prompt_order(texts, encoder), processes=run,
     )  # fmt: skip

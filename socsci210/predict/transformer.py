@@ -5,9 +5,7 @@ Rows whose answers cannot be enumerated get drawn answers instead, and the file 
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,23 +18,7 @@ from .exact import ExactAnswers, normalise
 from .openai_reading import UNBOUNDED, read_text
 from .shards import predictions_schema
 
-_EDGE: Final = 1 << 20
 Ints = npt.NDArray[np.int64]
-
-
-def revision(model: str, loaded: Any) -> str:
-    """The commit of a Hub model; of a folder, 16 hex digits over names, sizes and both ends of its weight files."""
-    folder = Path(model)
-    if not folder.is_dir():
-        return str(getattr(loaded.config, "_commit_hash", None) or "unknown")
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".bin", ".json")):
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            digest.update(f"{path.name}\0{size}\0".encode() + file.read(_EDGE))
-            file.seek(max(0, size - _EDGE))
-            digest.update(file.read(_EDGE))
-    return digest.hexdigest()[:16]
 
 
 def prompt_order(texts: RowTexts, encoder: PromptEncoder) -> Ints:
