@@ -1,1 +1,8 @@
 """A small Hub on this machine, for tests and for `socsci210 demo --hub`: both sides of the protocol that the public clients speak."""
+
+from .faults import Fault
+from .repositories import Blob, Commit, Kind, Repository
+from .server import LocalHub
+from .users import User
+
+__all__ = ["Blob", "Commit", "Fault", "Kind", "LocalHub", "Repository", "User"]
