@@ -7,22 +7,19 @@ reach.
 
 from __future__ import annotations
 
-import email.utils
 import json
-import math
 import os
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from .errors import SocSciError
+from .retrying import LONGEST_RETRY_AFTER, Retry
+from .retrying import retry_after as asked_to_wait
 
-LONGEST_WAIT: Final = 60.0  # seconds between two tries, unless the server names more
-LONGEST_RETRY_AFTER: Final = 900.0  # a server that wants a longer rest than this ends the run; it resumes later
 _RETRIED: Final = frozenset({408, 409, 425, 429})  # and every 5xx
 _HEADERS: Final = frozenset(  # the last one says to the client itself that it is to hand over what came, unparsed
     {
@@ -36,24 +33,6 @@ _QUOTED: Final = 300  # characters of a server's message that are shown
 
 class EgressError(SocSciError):
     """Rows that may not be sent, or a model server that cannot be used or does not answer."""
-
-
-@dataclass(frozen=True)
-class Retry:
-    """How long to go on asking.
-
-    Attributes:
-        tries: requests made for one answer.
-        first_wait: seconds before the second try; doubled with every further one up to `LONGEST_WAIT`, less a random share of at most half.
-    """
-
-    tries: int = 8
-    first_wait: float = 1.0
-
-    def wait(self, failures: int) -> float:
-        """Seconds to wait after so many failures."""
-        longest = min(LONGEST_WAIT, self.first_wait * 2.0 ** (failures - 1))
-        return longest * random.uniform(0.5, 1.0)
 
 
 class Egress:
@@ -268,31 +247,10 @@ def _status_failure(error: Any) -> _Failure:
     code, message = error.status_code, _message(error)[:_QUOTED]
     spent = error.code == "insufficient_quota"  # OpenAI says 429 to an empty purse too: waiting does not fill it
     again = (code in _RETRIED or code >= 500) and not spent
-    return _Failure(f"HTTP {code}: {message}", again=again, retry_after=_retry_after(error.response.headers))
+    return _Failure(f"HTTP {code}: {message}", again=again, retry_after=asked_to_wait(error.response.headers))
 
 
 def _message(error: Any) -> str:
     """What the server says is wrong, without the client's words around it."""
     said = error.body.get("message") if isinstance(error.body, dict) else None
     return str(said or error.message)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait, given in milliseconds, in seconds or as a date."""
-    milliseconds, value = _number(headers.get("retry-after-ms")), headers.get("retry-after")
-    if milliseconds is not None:
-        return milliseconds / 1000
-    if value is None or (seconds := _number(value)) is not None:
-        return None if value is None else seconds
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None

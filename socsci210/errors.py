@@ -49,3 +49,7 @@ class GateError(SocSciError):
 
 class DatasetError(SocSciError):
     """A dataset folder, prediction file or result that is missing, incomplete or inconsistent."""
+
+
+class HubError(SocSciError):
+    """Something that may not be published, or a Hub that refused it, failed, or holds something else than was expected."""

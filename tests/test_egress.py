@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from socsci210 import egress
+from socsci210 import egress, retrying
 from socsci210.egress import Egress, EgressError, Retry
 from tests.openai_server import Fault, OpenAIServer
 
@@ -174,7 +174,7 @@ def test_retry_after_holds_everyone_back(serve: Callable[..., OpenAIServer]) -> 
 
 def test_waits_double_with_jitter_up_to_a_bound() -> None:
     retry = Retry(first_wait=1.0)
-    for failures, longest in ((1, 1.0), (2, 2.0), (4, 8.0), (20, egress.LONGEST_WAIT)):
+    for failures, longest in ((1, 1.0), (2, 2.0), (4, 8.0), (20, retrying.LONGEST_WAIT)):
         waits = [retry.wait(failures) for _ in range(200)]
         assert longest / 2 <= min(waits) < max(waits) <= longest
         assert max(waits) - min(waits) > longest / 4
@@ -182,11 +182,11 @@ def test_waits_double_with_jitter_up_to_a_bound() -> None:
 
 def test_retry_after_in_all_its_forms() -> None:
     in_a_minute = email.utils.formatdate(time.time() + 60, usegmt=True)
-    assert egress._retry_after({"retry-after": "7"}) == 7
-    assert egress._retry_after({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
-    assert egress._retry_after({"retry-after": in_a_minute}) == pytest.approx(60, abs=2)
+    assert retrying.retry_after({"retry-after": "7"}) == 7
+    assert retrying.retry_after({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
+    assert retrying.retry_after({"retry-after": in_a_minute}) == pytest.approx(60, abs=2)
     for headers in ({}, {"retry-after": "soon"}, {"retry-after": "-3"}, {"retry-after": "nan"}):
-        assert egress._retry_after(headers) is None
+        assert retrying.retry_after(headers) is None
 
 
 def test_newer_models_get_the_limit_under_its_newer_name(serve: Callable[..., OpenAIServer]) -> None:

@@ -19,17 +19,17 @@ from typing import Any, Final
 from filelock import FileLock
 from httpx2 import HTTPError
 from huggingface_hub import DryRunFileInfo, snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from ..errors import DatasetError
 from ..load import cache_folder
+from ..retrying import NO_SPACE, causes_of, is_offline, may_pass, status_of
 from .source import DEFAULT, MAPPINGS, PINNED, Step, mapping_file
 
 WAITS: Final = (2.0, 10.0)  # seconds before each further try after a lost connection
 _PATTERNS: Final = ["data/*.parquet", *(mapping_file(name) for name in MAPPINGS)]
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 _AGAIN: Final = "run the same command again: files that are complete are not loaded twice"
 _MEGABYTE: Final = 1_000_000
 
@@ -91,7 +91,7 @@ def _with_patience(wanted: dict[str, Any]) -> Path:
         try:
             return Path(snapshot_download(**wanted))
         except (HTTPError, OSError, RuntimeError) as error:
-            if not _may_pass(error):
+            if not may_pass(causes_of(error)):
                 raise
             time.sleep(wait)
     return Path(snapshot_download(**wanted))
@@ -132,39 +132,13 @@ def _size(cache: Path) -> int:
 # --- what went wrong -----------------------------------------------------------------------------------------------------------------
 
 
-def _causes(error: BaseException | None) -> list[BaseException]:
-    """The error and what it was raised from: the client wraps the one that says what happened."""
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__
-    return found
-
-
-def _status(causes: list[BaseException]) -> int | None:
-    return next((error.response.status_code for error in causes if isinstance(error, HfHubHTTPError)), None)
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether trying again may help: a connection that was lost or refused, or a server that is busy."""
-    causes = _causes(error)
-    if any(isinstance(cause, OSError) and cause.errno in _NO_SPACE for cause in causes) or _is_offline(causes):
-        return False
-    status = _status(causes)
-    return status is None or status == 429 or status >= 500
-
-
-def _is_offline(causes: list[BaseException]) -> bool:
-    return any(type(cause).__name__ == "OfflineModeIsEnabled" for cause in causes)
-
-
 def _explained(error: Exception, repo_id: str, revision: str, cache: Path) -> DatasetError:
-    causes = _causes(error)
-    status, where = _status(causes), f"{repo_id}@{revision}"
-    if full := next((cause for cause in causes if isinstance(cause, OSError) and cause.errno in _NO_SPACE), None):
+    causes = causes_of(error)
+    status, where = status_of(causes), f"{repo_id}@{revision}"
+    if full := next((cause for cause in causes if isinstance(cause, OSError) and cause.errno in NO_SPACE), None):
         found = f"the disk is full ({full.strerror})"
         return DatasetError(found, where=str(cache), fix=f"free some space, or set XDG_CACHE_HOME to a larger disk; then {_AGAIN}")
-    if _is_offline(causes):
+    if is_offline(causes):
         found = "it is not on this machine, and HF_HUB_OFFLINE forbids to download it"
         return DatasetError(found, where=where, fix="unset HF_HUB_OFFLINE, or give a folder in the upstream layout")
     if any(isinstance(cause, GatedRepoError) for cause in causes) or status == 403:
