@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from .errors import DatasetError
+from .prompts import TEMPLATES, PromptEncoder, persona
 
 ADAPTER: Final = "adapter_config.json"
 CONFIG: Final = "config.json"
+GENERATION: Final = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "top_k": 0, "repetition_penalty": 1.0}
+"""How a published model draws an answer: at the paper's temperature and top_p, and with nothing else."""
 _EDGE: Final = 1 << 20
 RECORD: Final = "run_record.json"
 TRAINING: Final = ("dataset_fingerprint", "train_on", "template", "template_hash", "rows_trained", "studies_trained")
@@ -109,6 +112,21 @@ def revision(model: str, *, at: str | None = None) -> str:
             file.seek(max(0, size - _EDGE))
             digest.update(file.read(_EDGE))
     return digest.hexdigest()[:16]
+
+
+def token_ids(tokenizer: Any) -> list[list[int]]:
+    """What a tokenizer makes of some texts: of a persona, odd characters, both layouts of the prompt as the model reads them, and answers.
+
+    Two tokenizers for which it is the same read the same prompts.
+    """
+    someone = {"age": 34, "gender": "Female", "party_id": "Lean Democrat", "state": "New York"}
+    stimulus = 'You read: "Tea \u2013 caf\u00e9 \u6587 \U0001f375".\n\n  How likely?  Only return an integer from 1 to 100, nothing else.'
+    found = [list(tokenizer.encode(text)) for text in (persona(someone), stimulus, "Age: 34 -5 007")]
+    for name in TEMPLATES:
+        encoder = PromptEncoder(tokenizer, name)
+        found.append(encoder.prompt(persona(someone), stimulus))
+        found.extend(map(list, encoder.answers((-5, 0, 1, 10, 100))))
+    return [*found, [len(tokenizer)]]
 
 
 def _advice(model: str) -> str:

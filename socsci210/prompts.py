@@ -8,6 +8,7 @@ as tokenising the whole.
 from __future__ import annotations
 
 import hashlib
+import json
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -199,6 +200,17 @@ class ChatFrame:
                 fix="set tokenizer.eos_token",
             )
         return int(self.tokenizer.eos_token_id)
+
+    def chat_template(self) -> str:
+        """The tokenizer's chat template; where it has none, one that puts around a user turn what this class puts around it."""
+        if getattr(self.tokenizer, "chat_template", None):
+            return str(self.tokenizer.chat_template)
+        bos, cue = "{{ bos_token }}" if self._leading_bos() else "", json.dumps(PLAIN_CUE)
+        return (
+            bos + "{% for message in messages %}{% if message['role'] == 'assistant' %}{{ " + cue + " + message['content'] + eos_token }}"
+            "{% elif message['role'] == 'system' %}{{ message['content'] + '\\n\\n' }}{% else %}{{ message['content'] }}{% endif %}"
+            "{% endfor %}{% if add_generation_prompt %}{{ " + cue + " }}{% endif %}"
+        )
 
     def wrap(self, user: str) -> str:
         """Everything the model reads before it answers."""

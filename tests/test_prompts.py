@@ -151,6 +151,27 @@ def test_a_family_without_system_turn_reads_it_in_the_user_turn() -> None:
     assert prompts.ChatFrame(made).wrap("hello") == f"[user] {prompts.SYSTEM_PROMPT}\n\nhello<|im_end|>[assistant] "
 
 
+@pytest.mark.parametrize("bos", [None, "<|endoftext|>"])
+def test_a_base_model_gets_a_chat_template_that_says_the_same(bos: str | None) -> None:
+    """What a server renders by it is what the model was trained on; the encoder reads it as it read the tokenizer without one."""
+    plain, made = tiny_tokenizer(), tiny_tokenizer()
+    if bos:  # a tokenizer that opens every text with a token of its own
+        from tokenizers.processors import TemplateProcessing
+
+        for one in (plain, made):
+            one.bos_token = bos
+            one.backend_tokenizer.post_processor = TemplateProcessing(single=f"{bos} $A", special_tokens=[(bos, one.bos_token_id)])
+    made.chat_template = prompts.ChatFrame(plain).chat_template()
+    one, other = prompts.ChatFrame(plain), prompts.ChatFrame(made)
+    assert (one.before, one.after, one.end_of_turn) == (other.before, other.after, other.end_of_turn)
+    assert one.before.startswith(bos or prompts.SYSTEM_PROMPT)
+    asked = prompts.messages("upstream", PERSON, STIMULUS)
+    ids = made.apply_chat_template(asked, add_generation_prompt=True, tokenize=True, return_dict=False)
+    assert list(ids) == prompts.PromptEncoder(plain).prompt(PERSONA, STIMULUS)
+    whole = made.apply_chat_template(prompts.messages("upstream", PERSON, STIMULUS, 5), tokenize=False)
+    assert whole == one.wrap(UPSTREAM) + "5" + made.eos_token
+
+
 def test_every_field_has_a_label() -> None:
     assert [prompts.field_label(field) for field in FIELDS][-3:] == ["Party Id", "Ideology", "Phone Service"]
 

@@ -6,16 +6,15 @@ import json
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any
 
-from socsci210.language_model import RECORD, merge_adapters
+from socsci210.language_model import GENERATION, RECORD, load_tokenizer, merge_adapters, token_ids
+from socsci210.prompts import ChatFrame
 
 from .adapters import add_adapters, merge_into_base
 from .config import TrainConfig, TrainError
 from .model_card import model_card
 from .progress import LOG, log_of
-
-_PROBE: Final = "Only return an integer from 1 to 100, nothing else.\n\n- Age: 34\n- Party Id: Lean Democrat -5"
 
 
 def save(output: Path, model: Any, tokenizer: Any, record: dict[str, Any]) -> None:
@@ -31,8 +30,9 @@ def save(output: Path, model: Any, tokenizer: Any, record: dict[str, Any]) -> No
     """
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
+    model.generation_config.update(**GENERATION)
     model.save_pretrained(temporary)
-    tokenizer.save_pretrained(temporary)
+    _save_tokenizer(temporary, tokenizer)
     (temporary / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
     (temporary / "README.md").write_text(model_card(record), encoding="utf-8")
     log = log_of(output)
@@ -88,8 +88,14 @@ def check_reloads(model: Any, tokenizer: Any) -> None:
     """
     with TemporaryDirectory() as name:
         model.config.save_pretrained(name)
-        tokenizer.save_pretrained(name)
+        _save_tokenizer(Path(name), tokenizer)
         check_tokenizer(Path(name), tokenizer)
+
+
+def _save_tokenizer(folder: Path, tokenizer: Any) -> None:
+    """With a chat template: whoever asks the model through one (a server, a pipeline) then asks it as it was trained."""
+    tokenizer.chat_template = ChatFrame(tokenizer).chat_template()
+    tokenizer.save_pretrained(folder)
 
 
 def check_tokenizer(folder: Path, tokenizer: Any) -> None:
@@ -98,10 +104,8 @@ def check_tokenizer(folder: Path, tokenizer: Any) -> None:
     Raises:
         TrainError: it does not.
     """
-    from transformers import AutoTokenizer
-
-    reloaded = AutoTokenizer.from_pretrained(str(folder))
-    if reloaded.encode(_PROBE) != tokenizer.encode(_PROBE) or len(reloaded) != len(tokenizer):
+    reloaded = load_tokenizer(str(folder))
+    if token_ids(reloaded) != token_ids(tokenizer):
         raise TrainError(
             f"the saved tokenizer reloads as {type(reloaded).__name__} with other ids than {type(tokenizer).__name__} gave",
             where=str(folder), fix="use the tokenizer class that belongs to the model's architecture",
