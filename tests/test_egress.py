@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from socsci210 import egress, retrying
-from socsci210.egress import Egress, EgressError, Retry
+from socsci210.egress import Egress, EgressError
+from socsci210.retrying import Retry
 from tests.openai_server import Fault, OpenAIServer
 
 KEY = "sk-very-secret-0123456789"

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ..dataset_folder import DatasetFolder
-from ..egress import Egress, EgressError, Retry
+from ..egress import Egress, EgressError
 from ..prompts import SYSTEM_PROMPT, get_template
+from ..retrying import Retry
 from ..row_texts import RowTexts, row_texts
 from ..schema import MAX_ENUMERATED
 from .openai_examples import Examples, word
