@@ -22,10 +22,10 @@ from socsci210 import alias
 from socsci210.dataset_folder import DatasetFolder, write_parquet
 from socsci210.errors import DatasetError
 from socsci210.load import VARIABLE, dataset_path, load, remember
+from socsci210.local_hub import LocalHub
 from socsci210.prompts import get_template
 from socsci210.schema import ROWS, SPLIT_CONFIGS, SPLITS
 
-from .hub_server import HubServer
 from .small_dataset import CONDITIONS, OUTCOMES, PEOPLE, STUDY_IDS, WITHIN, rows, write_dataset
 
 Rows = set[tuple[str, int]]
@@ -354,9 +354,9 @@ whole = load("unseen_conditions", "test", dataset="org/small")
 streamed = load("unseen_conditions", "test", dataset="org/small", clean=True, strict=True, streaming=True)
 print(json.dumps([sorted((row["study_id"], row["sample_id"]) for row in part) for part in (whole, streamed)]))
 """
-    with HubServer() as hub:
-        hub.commit("datasets", "org/small", files)
-        homes = {"HF_HOME": str(tmp_path / "hf"), "XDG_CACHE_HOME": str(tmp_path / "xdg"), "HF_DATASETS_OFFLINE": "0"}
+    with LocalHub() as hub:
+        hub.commit("dataset", "org/small", files)
+        homes = {"HF_HOME": str(tmp_path / "hf"), "XDG_CACHE_HOME": str(tmp_path / "xdg")}
         environment = {**os.environ, **hub.environment(), **homes}
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == 0, done.stderr

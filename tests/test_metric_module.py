@@ -16,12 +16,11 @@ import evaluate
 import numpy as np
 import pytest
 
+from socsci210.local_hub import LocalHub
 from socsci210.metrics import path
 from socsci210.metrics.socsci210.inputs import read_inputs, read_levels
 from socsci210.metrics.socsci210.intervals import percentiles
 from socsci210.metrics.socsci210.summaries import treatment_effects
-
-from .hub_server import HubServer
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL: dict[str, list[Any]] = {"study_id": ["s", "s"], "condition_num": [0, 0], "task_num": [0, 0], "scale_min": [1, 1], "scale_max": [3, 3]}
@@ -42,11 +41,10 @@ def test_loads_by_relative_path_offline() -> None:
 def test_loads_from_a_hub(tmp_path: Path) -> None:
     """As a repository of type space, where evaluate looks for modules: first for a tag of its own version, then on the main branch."""
     code = 'import evaluate; print(sorted(evaluate.load("someone/socsci210", "calibration").higher_is_better)[0])'
-    with HubServer() as hub:
+    with LocalHub() as hub:
         files = ("README.md", "requirements.txt", *(file.name for file in path().glob("*.py")))
-        hub.commit("spaces", "someone/socsci210", {name: (path() / name).read_bytes() for name in files})
+        hub.commit("space", "someone/socsci210", {name: (path() / name).read_bytes() for name in files})
         given = os.environ | hub.environment() | {"HF_HOME": str(tmp_path), "HF_MODULES_CACHE": str(tmp_path / "modules")}
-        given.pop("HF_EVALUATE_OFFLINE", None)
         found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=given, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr[-2000:]
     assert found.stdout.strip() == "accuracy_draw"

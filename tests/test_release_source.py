@@ -17,12 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from socsci210.errors import DatasetError
+from socsci210.local_hub import LocalHub
 from socsci210.release import verify
 from socsci210.release.mappings import NONE, TEST, TRAIN, Sides, check_studies, read_mappings, row_sides
 from socsci210.release.source import PINNED, Source, find_source
 from socsci210.release.verify import COLUMNS, check_columns, check_counts, check_files, check_shards, hash_files, known
-
-from .hub_server import HubServer
 
 SHARDS = 3
 STUDIES = {"seen": ["aaaaa", "bbbbb"], "unseen": ["ccccc"]}
@@ -370,7 +369,7 @@ for call in json.loads(sys.argv[1]):
 class Machine:
     """A machine with a cache of its own, on which the real client runs."""
 
-    def __init__(self, hub: HubServer, cache: Path) -> None:
+    def __init__(self, hub: LocalHub, cache: Path) -> None:
         self.hub, self.cache = hub, cache
 
     def run(self, *calls: dict[str, Any], **variables: str) -> list[dict[str, Any]]:
@@ -390,13 +389,15 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def hub() -> Iterator[HubServer]:
-    with HubServer() as server:
+def hub() -> Iterator[LocalHub]:
+    with LocalHub() as server:
+        server.add_user("stranger", token=TOKEN)
+        server.indiscreet = True
         yield server
 
 
 @pytest.fixture
-def machine(hub: HubServer, tmp_path: Path) -> Iterator[Machine]:
+def machine(hub: LocalHub, tmp_path: Path) -> Iterator[Machine]:
     hub.served.clear()
     hub.requests.clear()
     yield Machine(hub, tmp_path / "cache")
@@ -417,7 +418,7 @@ def big(release: Path) -> dict[str, bytes]:
 
 def test_download_and_second_run(machine: Machine, release: Path) -> None:
     files = big(release)
-    commit = machine.hub.commit("datasets", "org/made", files, commit=PINNED)
+    commit = machine.hub.commit("dataset", "org/made", files, commit=PINNED)
     first, again = machine.run({"source": "org/made"}, {"source": "org/made", "revision": "main"})
     folder = Path(first["folder"])
     assert (first["name"], first["revision"], again["revision"]) == ("org/made", commit, commit)
@@ -436,7 +437,7 @@ def test_download_and_second_run(machine: Machine, release: Path) -> None:
 def test_connection_lost_while_a_file_is_loaded(machine: Machine, release: Path, reset: bool) -> None:
     cut = f"data/{shard_name(1)}"
     files = big(release) | {cut: bytes(12_000_000)}
-    machine.hub.commit("datasets", "org/made", files)
+    machine.hub.commit("dataset", "org/made", files)
     machine.hub.fail(cut, cut_after=11_000_000, reset=reset, times=1)
     (found,) = machine.run({"source": "org/made", "revision": "main"})
     assert (Path(found["folder"]) / cut).read_bytes() == files[cut]
@@ -447,7 +448,7 @@ def test_connection_lost_while_a_file_is_loaded(machine: Machine, release: Path,
 
 def test_second_run_goes_on_after_a_failure(machine: Machine, release: Path) -> None:
     files = big(release)
-    machine.hub.commit("datasets", "org/made", files)
+    machine.hub.commit("dataset", "org/made", files)
     broken = f"data/{shard_name(2)}"
     machine.hub.fail(broken, method="GET", status=503, times=None)
     text = machine.error({"source": "org/made", "revision": "main"})
@@ -467,7 +468,7 @@ def test_second_run_goes_on_after_a_failure(machine: Machine, release: Path) -> 
 
 
 def test_busy_hub_is_waited_for(machine: Machine, release: Path) -> None:
-    machine.hub.commit("datasets", "org/made", big(release), commit=PINNED)
+    machine.hub.commit("dataset", "org/made", big(release), commit=PINNED)
     machine.hub.fail("tree", status=429, headers={"Retry-After": "0"}, times=2)
     machine.hub.fail(shard_name(1), status=429, headers={"Retry-After": "0"}, times=2)
     (found,) = machine.run({"source": "org/made"})
@@ -475,7 +476,7 @@ def test_busy_hub_is_waited_for(machine: Machine, release: Path) -> None:
 
 
 def test_progress_is_reported(machine: Machine, release: Path) -> None:
-    machine.hub.commit("datasets", "org/made", big(release) | {f"data/{shard_name(1)}": bytes(3_000_000)}, commit=PINNED)
+    machine.hub.commit("dataset", "org/made", big(release) | {f"data/{shard_name(1)}": bytes(3_000_000)}, commit=PINNED)
     (found,) = machine.run({"source": "org/made", "progress": True})
     assert found["seen"][-1][:2] == [3, 3]
     assert found["seen"][-1][2].startswith("downloading org/made@0484811")
@@ -484,9 +485,9 @@ def test_progress_is_reported(machine: Machine, release: Path) -> None:
 def test_what_the_hub_refuses(machine: Machine, release: Path) -> None:
     files = big(release)
     for name in ("made", "private", "gated"):
-        machine.hub.commit("datasets", f"org/{name}", files)
-        machine.hub.repositories["datasets", f"org/{name}"].token = None if name == "made" else "another"
-    machine.hub.repositories["datasets", "org/gated"].gated = True
+        machine.hub.commit("dataset", f"org/{name}", files)
+        machine.hub.repositories["dataset", f"org/{name}"].private = name == "private"
+    machine.hub.repositories["dataset", "org/gated"].gated = True
     calls = [
         {"source": "org/made"},
         {"source": "org/made", "revision": "nosuch"},
@@ -503,7 +504,7 @@ def test_what_the_hub_refuses(machine: Machine, release: Path) -> None:
         assert "no such dataset repository on the Hub, or not open to you" in text
     assert "the repository is not open to you" in texts[4]
     assert "ask for access at https://huggingface.co/datasets/org/gated" in texts[4]
-    machine.hub.commit("datasets", "org/other", {"README.md": b"no rows"})
+    machine.hub.commit("dataset", "org/other", {"README.md": b"no rows"})
     assert "no folder data in it" in machine.error({"source": "org/other", "revision": "main"})
 
 
@@ -514,7 +515,7 @@ def test_hub_out_of_reach(machine: Machine) -> None:
 
 
 def test_disk_full(machine: Machine, release: Path) -> None:
-    machine.hub.commit("datasets", "org/made", big(release), commit=PINNED)
+    machine.hub.commit("dataset", "org/made", big(release), commit=PINNED)
     early, late, fine = machine.run({"source": "org/made", "free": 1000}, {"source": "org/made", "full": True}, {"source": "org/made"})
     assert "the disk is full (1 MB needed)" in early["error"]
     assert str(machine.cache) in early["error"]

@@ -16,6 +16,7 @@ import torch
 import yaml
 
 from socsci210.language_model import load_model, merge_adapters
+from socsci210.local_hub import LocalHub
 from socsci210.train.adapters import add_adapters, load_four_bit, merge_into_base
 from socsci210.train.config import TrainError, resolve
 from socsci210.train.failures import memory_explained
@@ -25,8 +26,6 @@ from socsci210.train.model_card import model_card
 from socsci210.train.processes import check_updates
 from socsci210.train.progress import Reporter, check_trackers, clock
 from socsci210.train.settings import LoraConfig, TrainConfig
-from tests.hub_server import HubServer
-from tests.hub_writes import WritingHandler
 from tests.tiny import tiny_model, tiny_tokenizer
 
 CONFIGS = Path(__file__).parent.parent / "train" / "configs"
@@ -48,6 +47,12 @@ def test_defaults_are_the_paper_s() -> None:
     assert config(max_steps=3).max_epochs is None
     assert config(objective="dpo").model_dump()["dpo"] == {"beta": 0.1, "pairs_per_row": 1, "reference": None}
     assert config().dpo is None and config(objective="distribution").distribution is not None
+    assert config(objective="distribution", distribution={"groups": ["age"]}).distribution.minimum == 20
+    assert (config().keep_checkpoints, config().hub_private) == (None, None)
+    assert config(checkpoint_every=5).keep_checkpoints == config(validation={"every_steps": 5}).keep_checkpoints == 1
+    assert config(push_to_hub="org/name").hub_private is True and config(push_to_hub="org/name", hub_private=False).hub_private is False
+    for one in (config(), config(objective="distribution"), config(push_to_hub="org/name", checkpoint_every=5)):  # as a run record has it
+        assert resolve(one.model_dump(mode="json")).config == one
 
 
 @pytest.mark.parametrize(
@@ -60,6 +65,9 @@ def test_defaults_are_the_paper_s() -> None:
         ({"track_with": ["paper"]}, "track_with"),
         ({"objective": "reasoning", "validation": {"every_steps": 3}}, "a model that reasons"),
         ({"global_batch": 8, "accumulation": 2}, "either global_batch or accumulation"),
+        ({"hub_private": True}, "set push_to_hub, or leave it out"),
+        ({"keep_checkpoints": 2}, "set checkpoint_every, or leave it out"),
+        ({"objective": "distribution", "distribution": {"minimum": 5}}, "name groups, or leave minimum out"),
     ],
 )
 def test_settings_that_cannot_be(changes: dict[str, Any], message: str) -> None:
@@ -267,24 +275,24 @@ def test_push_is_one_commit_and_a_failure_keeps_the_model(tmp_path: Path) -> Non
         (folder / name).write_bytes(content)
     code = "import sys; from pathlib import Path; from socsci210.train.hub_push import push; "
     code += "print(push(Path(sys.argv[1]), sys.argv[2], private=True, say=print))"
-    with HubServer(WritingHandler) as hub:
-        environment = {**os.environ, **hub.environment(), "HF_TOKEN": "hf_verysecrettoken", "HF_HOME": str(tmp_path / "cache")}
+    with LocalHub() as hub:
+        environment = {**os.environ, **hub.environment(hub.token), "HF_HOME": str(tmp_path / "cache")}
 
         def pushed(repository: str) -> str:
             command = [sys.executable, "-c", code, str(folder), repository]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-            assert "verysecret" not in done.stdout + done.stderr
+            assert hub.token not in done.stdout + done.stderr
             return done.stdout
 
         assert "pushed to" in pushed("org/name")
-        commits = hub.repositories["models", "org/name"].commits
-        assert len(commits) == 2  # the empty one that creating makes, and one
-        assert {path: blob.content for path, blob in list(commits.values())[-1].items()} == files
+        commits = hub.repositories["model", "org/name"].commits
+        assert len(commits) == 2  # the one that creating makes, and one
+        assert hub.files("model", "org/name") == files
         hub.fail("/commit/", status=403, times=None)
         told = pushed("org/other")
         assert "not pushed to org/other" in told and f"hf upload org/other {folder} . --private" in told
         assert told.splitlines()[-1] == "None" and sorted(path.name for path in folder.iterdir()) == sorted(files)
-    assert "hf_verysecrettoken" in WritingHandler.tokens
+        assert hub.tokens == {hub.token}
     assert again(Path("m"), "a/b", private=False) == "hf upload a/b m ."
     assert again(Path("my models/m"), "a/b", private=False) == "hf upload a/b 'my models/m' ."
 

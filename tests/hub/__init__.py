@@ -1,7 +1,8 @@
 """Tests against a local Hub, through the real clients.
 
 The clients freeze the Hub's address when they are imported, so they run in a child process: `run(hub, code, tmp_path)` runs Python code
-there, gives it `given` as the dictionary GIVEN, and returns what it hands to `answer(...)`. Starting one costs seconds: many checks in one child.
+there, gives it `given` as the dictionary GIVEN, and returns what it hands to `answer(...)`. Starting one costs seconds: put many checks
+into one child.
 """
 
 from __future__ import annotations
