@@ -96,7 +96,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
         folder_of(output),
         accelerator,
         identity(config, **facts),
-        keep=config.keep_checkpoints,
+        keep=config.keep_checkpoints or 1,
         allow_changed=config.allow_changed,
         say=speak,
     )
@@ -127,7 +127,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     accelerator.wait_for_everyone()
     accelerator.end_training()
     if accelerator.is_main_process and config.push_to_hub is not None:  # nobody waits for it
-        push(output, config.push_to_hub, private=config.hub_private, say=speak)
+        push(output, config.push_to_hub, private=bool(config.hub_private), say=speak)
     return output
 
 

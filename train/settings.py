@@ -18,6 +18,7 @@ Fraction = Literal[1, 5, 10, 25, 50, 100]
 Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio", "comet_ml", "aim", "clearml", "dvclive", "swanlab"]
 DPO_LEARNING_RATE: Final = 1e-6
 GLOBAL_BATCH: Final = 256
+GROUP_MINIMUM: Final = 20
 OBJECTIVES: Final = ("sft", "reasoning", "distribution", "dpo")
 REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -93,8 +94,8 @@ class DistributionConfig(Strict):
 
     groups: Many[str] = ()
     """Fields of the persona: the target is the distribution of the people of a cell who share them; without any, of all its people."""
-    minimum: int = Field(20, ge=1)
-    """A group with fewer rows in a cell takes the distribution of the whole cell."""
+    minimum: int | None = Field(None, ge=1)
+    """A group with fewer rows in a cell takes the distribution of the whole cell. Default with groups: 20."""
     persona: Literal["none", "row", "sampled"] = "sampled"
     """What a prompt says of a person. none: the fields of `groups` alone. row: an example for every row, with its whole persona. sampled:
     an example for every cell and group, with the whole persona of one of its people, another one in every epoch."""
@@ -107,6 +108,15 @@ class DistributionConfig(Strict):
         if unknown := [name for name in value if name not in FIELDS]:
             raise ValueError(f"no field of the persona is called {', '.join(unknown)}; there are {', '.join(FIELDS)}")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _groups(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or (values.get("minimum") is None) != bool(values.get("groups")):
+            return values
+        if not values.get("groups"):
+            raise ValueError("minimum is of the groups, and there are none: name groups, or leave minimum out")
+        return {**values, "minimum": GROUP_MINIMUM}
 
 
 class DpoConfig(Strict):
@@ -190,8 +200,8 @@ class TrainConfig(Strict):
     # --- checkpoints, evaluation, what is told
     checkpoint_every: int | None = Field(None, ge=1)
     """Steps between checkpoints; without it there are none (but the best one, where `validation` is given)."""
-    keep_checkpoints: int = Field(1, ge=1)
-    """The newest so many are kept, and the best one beside them."""
+    keep_checkpoints: int | None = Field(None, ge=1)
+    """The newest so many are kept, and the best one beside them. Default, where there are checkpoints: 1."""
     allow_changed: bool = False
     """Go on from a checkpoint although learning_rate, weight_decay, warmup, max_grad_norm, precision or the length of the run differ now:
     after a loss that was not finite, for instance; or how steps are cut (batch_size, gradient_checkpointing), after memory ran out. Model,
@@ -203,8 +213,8 @@ class TrainConfig(Strict):
     """Trackers that accelerate knows and that are installed. The log beside the model, train_log.jsonl, is always written."""
     push_to_hub: str | None = None
     """`org/name`: the model folder is pushed there after it has been saved. A failure keeps the folder."""
-    hub_private: bool = True
-    """A repository that the push creates is private."""
+    hub_private: bool | None = None
+    """Whether the repository is private; a private model is never pushed to a public one. Default of a push: true."""
 
     @field_validator("objective")
     @classmethod
@@ -226,7 +236,7 @@ class TrainConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _paper(cls, values: Any) -> Any:
-        """Defaults that hang on other settings: the paper's one epoch, 256 rows a step and learning rate of dpo; settings of objectives."""
+        """Defaults that hang on other settings: the paper's epoch, 256 rows a step, learning rate of dpo; settings of what is used."""
         if not isinstance(values, dict):
             return values
         added: dict[str, Any] = {}
@@ -238,6 +248,10 @@ class TrainConfig(Strict):
         named = set(objective) if isinstance(objective, dict) else {str(objective)}
         if named == {"dpo"} and "learning_rate" not in values:
             added["learning_rate"] = DPO_LEARNING_RATE
+        if values.get("push_to_hub") is not None and values.get("hub_private") is None:
+            added["hub_private"] = True
+        if values.get("keep_checkpoints") is None and any(values.get(name) is not None for name in ("checkpoint_every", "validation")):
+            added["keep_checkpoints"] = 1
         for name in ("distribution", "dpo"):  # so that the run record has their values
             if name in named and values.get(name) is None:
                 added[name] = {}
@@ -255,6 +269,10 @@ class TrainConfig(Strict):
             raise ValueError("fraction is of the training people of unseen_participants, which train_on does not name")
         if self.lora is not None and self.nano is not None and not self.lora.merge:
             raise ValueError("an adapter of a nano model belongs to weights that are nowhere stored: set lora.merge, or name a model")
+        if self.keep_checkpoints is not None and self.checkpoint_every is None and self.validation is None:
+            raise ValueError("keep_checkpoints is given, and there are no checkpoints: set checkpoint_every, or leave it out")
+        if self.hub_private is not None and self.push_to_hub is None:
+            raise ValueError("hub_private is given, and nothing is pushed: set push_to_hub, or leave it out")
         self._check_objective()
         self._check_validation()
         return self
