@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,16 @@ def test_a_row_that_is_trained_on_is_refused(dataset: Path) -> None:
     rows = pa.concat_tables([folder.rows("unseen_studies", side, ["study_id", "sample_id"]) for side in ("train", "validation")])
     with pytest.raises(TrainError, match="48 validation rows are trained on"):
         Validation(folder, configured(dataset, ["unseen_studies"]), rows, PromptEncoder(tiny_tokenizer()), Accelerator(cpu=True))
+
+
+def test_rows_that_the_starting_model_has_met_are_counted(dataset: Path, tmp_path: Path) -> None:
+    config = configured(dataset, ["unseen_conditions"])
+    assert made(dataset, config).seen_before == 0
+    tiny_model(tiny_tokenizer()).save_pretrained(tmp_path)
+    record = {"dataset_fingerprint": DatasetFolder(dataset).fingerprint, "train_on": ["all"], "studies_trained": []}
+    (tmp_path / "run_record.json").write_text(json.dumps(record))
+    found = made(dataset, config.model_copy(update={"model": str(tmp_path)}))
+    assert found.seen_before == len(found) > 0
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
     if config.validation is not None:
         run.validation = Validation(folder, config, rows, encoder, accelerator)
         speak(f"validation: {len(run.validation)} rows of the validation side of {run.validation.name}")
+        if seen := run.validation.seen_before:
+            speak(f"{config.model} was itself trained on {seen} of these rows: W is too good on them, and an early model may look best")
     if config.lora is not None and not is_sharded(accelerator):
         save_trained_only(accelerator)
     start_trackers(accelerator, config)

@@ -78,6 +78,7 @@ def validation_record(run: Any) -> dict[str, Any] | None:
     return {
         "config": run.validation.name,
         "rows": len(run.validation),
+        "rows_seen_before": run.validation.seen_before,
         "best_step": run.best,
         "stopped_early": run.stopped_early,
         "evaluations": [one._asdict() for one in run.progress.evaluations],

@@ -15,7 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from socsci210.contamination import contamination
 from socsci210.dataset_folder import DatasetFolder
+from socsci210.language_model import base_training
 from socsci210.metrics.socsci210.cells import Answers
 from socsci210.predict.exact import ExactAnswers, normalise
 from socsci210.predict.selection import Selection, select_rows
@@ -60,6 +62,8 @@ def is_over(found: Sequence[Evaluation], config: ValidationConfig) -> bool:
 class Validation:
     """The validation rows of a run, ready to be predicted and scored.
 
+    `seen_before` of them were in the training of the model that the run starts from, as far as its record tells.
+
     Args:
         folder: the dataset.
         config: the run's settings, with `validation` given.
@@ -90,6 +94,9 @@ class Validation:
         self.texts = row_texts(rows, folder)
         self.place: Index = pc.index_in(row_keys(rows), value_set=row_keys(self.split.rows)).to_numpy().astype(np.int64)
         self.exact: ExactAnswers | None = None
+        # W flatters a model on rows that it has met, and so does that of a model that starts from it
+        start = contamination(rows, folder, config.model, base_training(config.model), allow_overlap=True)
+        self.seen_before: int = start.overlap_rows
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)
