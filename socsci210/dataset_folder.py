@@ -1,10 +1,13 @@
 """A dataset folder: where its files lie, and how they are read back. `row_files.py` writes the files of the rows.
 
-`data/<partition>.parquet` holds the rows, `<table>/<table>.parquet` the small tables, `dataset.json` the fingerprint; a release imported
-with its rationales has them in `reasoning/<partition>.parquet`, for training rows only. A partition is named after the side on which its
-rows stand in each of the four split configurations, so that every configuration is a glob over the same files and no row is stored twice. A
-release makes some eighty files: one per partition and study would be thousands, which costs seconds whenever `datasets` resolves them, a
-request each on a Hub, and a footer each on disk.
+`data/<partition>/` holds the rows, `<table>/<table>.parquet` the small tables, `dataset.json` the fingerprint; a release imported
+with its rationales has them in `reasoning/<partition>/`, for training rows only. A partition is named after the side on which its rows
+stand in each of the four split configurations, so that every configuration is a glob over the same files and no row is stored twice.
+
+Of a built dataset, every study has a file of its own in each partition, `<study>.parquet`: a study that is added or built again leaves the
+files of the others as they are, so that a Hub that has them is sent no byte of them. The studies of a release never change, so they share
+`rows.parquet`: some eighty files. One per study would be thousands, which costs seconds whenever `datasets` resolves them, a request each
+on a Hub, and a footer each on disk.
 """
 
 from __future__ import annotations
@@ -26,9 +29,11 @@ from .checksums import file_sha256
 from .errors import DatasetError
 from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 SIDES: Final = (*SPLITS, "none")
 MANIFEST: Final = "dataset.json"
+TOGETHER: Final = "rows.parquet"
+"""The file of a partition that several studies share."""
 ROW_GROUP: Final = 1 << 17
 """Rows of the largest row group."""
 PARQUET: Final[dict[str, Any]] = {"compression": "zstd", "store_schema": False}
@@ -58,9 +63,9 @@ def partition_sides(name: str) -> dict[str, str]:
 def split_glob(config: str, split: str) -> str:
     """The files of one split of one configuration, relative to the folder."""
     if config == "all":
-        return "data/*.parquet"
+        return "data/*/*.parquet"
     parts = [f"{_short(name)}-{split if name == config else '*'}" for name in SPLIT_CONFIGS]
-    return f"data/{'.'.join(parts)}.parquet"
+    return f"data/{'.'.join(parts)}/*.parquet"
 
 
 def reasoning_glob(config: str) -> str:
@@ -159,7 +164,7 @@ class DatasetFolder:
 
     @cached_property
     def _files(self) -> tuple[Path, ...]:
-        return tuple(sorted((self.path / "data").glob("*.parquet")))
+        return tuple(sorted((self.path / "data").glob("*/*.parquet")))
 
     @cached_property
     def _studies_of_groups(self) -> dict[Path, list[list[str]]]:
@@ -183,7 +188,7 @@ class DatasetFolder:
         if split is not None and split not in allowed:
             raise DatasetError(f"config {config!r} has no split {split!r}", where=str(self.path), expected=f"one of {', '.join(allowed)}")
         sides = allowed if split is None else (split,)
-        return [path for path in self._files if config == "all" or partition_sides(path.stem)[config] in sides]
+        return [path for path in self._files if config == "all" or partition_sides(path.parent.name)[config] in sides]
 
     def rows(
         self, config: str = "all", split: str | None = None, columns: Sequence[str] | None = None, studies: Iterable[str] | None = None

@@ -1,4 +1,4 @@
-"""From finished studies to the files of a dataset folder: one file per partition, and the small tables."""
+"""From finished studies to the files of a dataset folder: those of the rows, and the small tables."""
 
 from __future__ import annotations
 
@@ -74,7 +74,12 @@ def write_dataset(
     for name, table in tables.items():
         if table.num_rows or name != "attributes":
             write_parquet(table.cast(TABLES[name]), out / table_file(name))
-    with ThreadPoolExecutor(jobs) as pool, RowFiles(out / "data") as rows, RowFiles(out / "reasoning") as reasoning:
+    together = official is not None  # the studies of a release never change, those of a build come and go one by one
+    with (
+        ThreadPoolExecutor(jobs) as pool,
+        RowFiles(out / "data", together=together) as rows,
+        RowFiles(out / "reasoning", together=together) as reasoning,
+    ):
         for entry in entries:
             _write_rows(entry, sides[entry.study], rows, reasoning, pool)
             step(entry.study)

@@ -1,4 +1,4 @@
-"""Writes what a dataset folder holds of every row: one file per partition, study after study."""
+"""Writes what a dataset folder holds of every row: a folder per partition, in it a file per study or one of all studies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .dataset_folder import PARQUET, ROW_GROUP, STUDIES_KEY
+from .dataset_folder import PARQUET, ROW_GROUP, STUDIES_KEY, TOGETHER
 
 SMALL_GROUP: Final = 1 << 11
 """Studies with fewer rows in a partition share a row group of at least so many. A row group each would repeat its overhead thousands of
@@ -19,14 +19,17 @@ times; much larger ones would make reading one study read many others."""
 
 
 class RowFiles:
-    """The files of all partitions in a folder, `<partition>.parquet`, open for writing until the end of the `with` block.
+    """The files of all partitions in a folder, complete at the end of the `with` block.
 
     Args:
         folder: `data` or `reasoning` of a dataset folder.
+        together: whether the studies of a partition share one file, `<partition>/rows.parquet`. Otherwise each has its own,
+            `<partition>/<study>.parquet`, whose bytes depend on nothing but its rows.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, together: bool) -> None:
         self._folder = folder
+        self._together = together
         self._files: dict[str, _RowFile] = {}
 
     def add(self, partition: str, study: str, rows: pa.Table) -> None:
@@ -40,8 +43,13 @@ class RowFiles:
             study: the study.
             rows: its rows by ascending sample_id, in the same columns and types in every call; strings may be dictionary-encoded.
         """
+        if not self._together:
+            own = _RowFile(self._folder / partition / f"{study}.parquet")
+            own.add(study, rows)
+            own.close()
+            return
         if partition not in self._files:
-            self._files[partition] = _RowFile(self._folder / f"{partition}.parquet")
+            self._files[partition] = _RowFile(self._folder / partition / TOGETHER)
         self._files[partition].add(study, rows)
 
     def __enter__(self) -> RowFiles:

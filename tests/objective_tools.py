@@ -66,13 +66,13 @@ def gradient(model: Any, loss: torch.Tensor) -> torch.Tensor:
 
 def with_rationales(dataset: Path, *, missing: int = 3) -> Path:
     """Writes rationales for the training rows of a tiny dataset."""
-    for path in sorted((dataset / "data").glob("*.parquet")):
-        if "studies-train" not in path.name:
+    for path in sorted((dataset / "data").glob("*/*.parquet")):
+        if "studies-train" not in path.parent.name:
             continue
         table = pq.read_table(path, columns=["study_id", "sample_id"])
         texts = [None if int(sample) % 24 == missing else f" Person {sample} of {study} thinks.\n" for study, sample in
                  zip(table.column("study_id").cast("string").to_pylist(), table.column("sample_id").to_pylist(), strict=True)]  # fmt: skip
-        target = dataset / "reasoning" / path.name
-        target.parent.mkdir(exist_ok=True)
+        target = dataset / "reasoning" / path.relative_to(dataset / "data")
+        target.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table.append_column("reasoning", pa.array(texts)), target)
     return dataset

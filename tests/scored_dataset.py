@@ -72,7 +72,7 @@ def write_dataset(
                 "response_clean": one["response"],
             }
         )
-    with RowFiles(folder / "data") as files:
+    with RowFiles(folder / "data", together=False) as files:
         for (partition, study), some in sorted(parts.items()):
             files.add(partition, study, pa.Table.from_pylist(some, ROWS))
     cells = {(one["study"], one["task"], one["condition"], one["item"]): one for one in rows}

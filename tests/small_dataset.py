@@ -71,7 +71,7 @@ def write_dataset(folder: Path, studies: tuple[str, ...] = STUDY_IDS, people: in
     tables["assignments"] = assign(units)
     sides = partition(units, tables["assignments"])
     check_disjoint(units, sides)
-    with RowFiles(folder / "data") as files:
+    with RowFiles(folder / "data", together=False) as files:
         for study, own in sorted(per_study.items()):
             codes = sides[study]
             for combination in np.unique(codes, axis=1).T:

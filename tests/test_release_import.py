@@ -72,7 +72,7 @@ def test_rows_are_as_released(tiny: Path) -> None:
 
 
 def test_rows_stand_in_the_order_of_their_ids(tiny: Path) -> None:
-    for path in sorted((tiny / "data").glob("*.parquet")):
+    for path in sorted((tiny / "data").glob("*/*.parquet")):
         table = pq.read_table(path)
         keys = list(zip(table["study_id"].to_pylist(), table["sample_id"].to_pylist(), strict=True))
         assert keys == sorted(keys)
@@ -250,7 +250,7 @@ def test_whatever_changed_is_imported_again(tmp_path: Path, change: str) -> None
         path = next((source / "data").glob("*.parquet"))
         os.utime(path, ns=(0, 0))
     if change == "dataset":
-        next((out / "data").glob("*.parquet")).unlink()
+        next((out / "data").glob("*/*.parquet")).unlink()
     if change == "damaged note":
         next((tmp_path / "cache").rglob("imports/*.json")).write_text("{")
     again = run(source, out, with_reasoning=change == "option")
@@ -274,7 +274,7 @@ def test_rationales_are_kept_for_training_rows_only(tmp_path: Path) -> None:
     run(write_release(tmp_path / "source"), tmp_path / "out", with_reasoning=True)
     kept = {
         (row["study_id"], row["sample_id"]): row["reasoning"]
-        for path in (tmp_path / "out" / "reasoning").glob("*.parquet")
+        for path in (tmp_path / "out" / "reasoning").glob("*/*.parquet")
         for row in pq.read_table(path).to_pylist()
     }
     folder = DatasetFolder(tmp_path / "out")
@@ -285,7 +285,7 @@ def test_rationales_are_kept_for_training_rows_only(tmp_path: Path) -> None:
     }
     assert set(kept) == {row for row in trained if row[0] != UNSEEN} and 0 < len(kept) < 31
     assert all(text == f"because of {study} {sample}" for (study, sample), text in kept.items())
-    assert all("reasoning" not in pq.read_schema(path).names for path in (tmp_path / "out" / "data").glob("*.parquet"))
+    assert all("reasoning" not in pq.read_schema(path).names for path in (tmp_path / "out" / "data").glob("*/*.parquet"))
     found = socsci210.load("unseen_conditions", "train", dataset=tmp_path / "out", reasoning=True).to_pandas()
     assert set(found.loc[found["study_id"] == SEEN, "reasoning"]) == {
         kept[SEEN, i] for i in found.loc[found["study_id"] == SEEN, "sample_id"]

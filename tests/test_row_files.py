@@ -27,10 +27,10 @@ def some(study: str, n: int) -> pa.Table:
 
 
 def write(folder: Path, sizes: dict[str, int]) -> Path:
-    with RowFiles(folder) as files:
+    with RowFiles(folder, together=True) as files:
         for study, n in sizes.items():
             files.add(PARTITION, study, some(study, n))
-    return folder / f"{PARTITION}.parquet"
+    return folder / PARTITION / "rows.parquet"
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,22 @@ def test_a_large_study_has_several_row_groups(tmp_path: Path, monkeypatch: pytes
     assert file.metadata.metadata[STUDIES_KEY] == b'[["a"], ["a"], ["a"], ["b"]]'
 
 
+def test_a_study_has_a_file_of_its_own_whose_bytes_depend_on_nothing_else(tmp_path: Path) -> None:
+    for name, studies in (("one", ["b"]), ("three", ["a", "b", "c"])):
+        with RowFiles(tmp_path / name, together=False) as files:
+            for study in studies:
+                files.add(PARTITION, study, some(study, 20))
+    assert sorted(path.name for path in (tmp_path / "three" / PARTITION).iterdir()) == ["a.parquet", "b.parquet", "c.parquet"]
+    own = f"{PARTITION}/b.parquet"
+    assert (tmp_path / "one" / own).read_bytes() == (tmp_path / "three" / own).read_bytes()
+    assert pq.read_metadata(tmp_path / "one" / own).metadata[STUDIES_KEY] == b'[["b"]]'
+
+
 def test_files_are_closed_when_the_work_fails(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="half-way"), RowFiles(tmp_path) as files:
+    with pytest.raises(RuntimeError, match="half-way"), RowFiles(tmp_path, together=True) as files:
         files.add(PARTITION, "a", some("a", SMALL_GROUP))
         raise RuntimeError("half-way")
-    assert STUDIES_KEY not in (pq.read_metadata(tmp_path / f"{PARTITION}.parquet").metadata or {})
+    assert STUDIES_KEY not in (pq.read_metadata(tmp_path / PARTITION / "rows.parquet").metadata or {})
 
 
 def test_single_studies_are_read_back_whole(tmp_path: Path) -> None:
@@ -104,7 +115,7 @@ def test_the_columns_of_rows_are_those_of_the_schema(tmp_path: Path) -> None:
 
 def test_rows_that_wait_do_not_keep_their_study_in_memory(tmp_path: Path) -> None:
     before = pa.total_allocated_bytes()
-    with RowFiles(tmp_path) as files:
+    with RowFiles(tmp_path, together=True) as files:
         for study in "abcdefgh":
             files.add(
                 PARTITION, study, pa.table({"sample_id": pa.array(range(500_000), pa.int64()).take(pa.array(range(500_000)))}).slice(0, 10)
@@ -113,8 +124,8 @@ def test_rows_that_wait_do_not_keep_their_study_in_memory(tmp_path: Path) -> Non
 
 
 def test_a_folder_of_the_layout_before_is_refused(tmp_path: Path) -> None:
-    """It had one file per partition and study; read as this layout it would seem empty."""
+    """It had the files of the rows in one folder; read as this layout it would seem empty."""
     manifest = write_dataset(tmp_path / "small", people=8) / "dataset.json"
-    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
-    with pytest.raises(DatasetError, match=r"dataset\.json: format 1\n.*format 2\n.*Build or import the dataset again"):
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 2'))
+    with pytest.raises(DatasetError, match=r"dataset\.json: format 2\n.*format 3\n.*Build or import the dataset again"):
         DatasetFolder(manifest.parent)

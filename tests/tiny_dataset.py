@@ -82,7 +82,7 @@ def write_tiny_dataset(folder: Path, rows: list[dict[str, Any]] | None = None, *
     for row in rows:
         sides = sides_of(row["study_id"], row["condition_num"], row["task_num"], row["participant"])
         parts.setdefault((partition_name(sides), row["study_id"]), []).append(row)
-    with RowFiles(folder / "data") as files:
+    with RowFiles(folder / "data", together=False) as files:
         for (partition, study), some in sorted(parts.items()):
             files.add(partition, study, pa.Table.from_pylist(some, ROWS))
     outcomes = [

@@ -47,7 +47,7 @@ def write_dataset(folder: Path, rows: int) -> None:
     people = max(1, rows // (STUDIES * OUTCOMES))
     tables: dict[str, list[pa.Table]] = {name: [] for name in ("studies", "conditions", "outcomes", "participants")}
     partition = partition_name(dict.fromkeys(SPLIT_CONFIGS, "test"))
-    with RowFiles(folder / "data") as files:
+    with RowFiles(folder / "data", together=False) as files:
         for number in range(STUDIES):
             study = f"made{number:03}"
             persons = _people(people, rng)
