@@ -396,7 +396,9 @@ def keep_reasoning(place: Path, without: str) -> None:
             table = table.filter(pc.not_equal(table["study_id"], without))
             texts = [f"because {study} {number}" for study, number in zip(*(c.to_pylist() for c in table.columns[::-1]), strict=True)]
             if texts:
-                write_parquet(table.append_column("reasoning", pa.array(texts, pa.string())), place / "reasoning" / path.relative_to(place / "data"))
+                write_parquet(
+                    table.append_column("reasoning", pa.array(texts, pa.string())), place / "reasoning" / path.relative_to(place / "data")
+                )
 
 
 def test_reasoning_stands_beside_its_training_row(tmp_path: Path) -> None:
