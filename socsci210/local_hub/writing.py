@@ -121,6 +121,8 @@ def verify(hub: State, request: Request) -> Answer:
 def commit(hub: State, request: Request) -> Answer:
     """One commit from lines of JSON: a header, then files, large files, deleted files and folders. All of it happens, or nothing."""
     repository = hub.writable(request)
+    if request.flag("create_pr"):
+        raise Refused(400, "", "This Hub has no pull requests")
     branch = request.found["revision"].removeprefix("refs/heads/")
     if branch not in repository.branches:
         raise Refused(404, "RevisionNotFound", f"Invalid rev id: {branch}")
