@@ -14,7 +14,7 @@ import jinja2
 
 _SPECIAL: Final = re.compile(r"([\\`*\[\]<>|~$]|(?<!\w)_|_(?!\w))")
 _ENTITY: Final = re.compile(r"&(?=#?\w+;)")
-_LEADING: Final = re.compile(r"^([#+=:-]|\d+(?=[.)]))")
+_LEADING: Final = re.compile(r"^([#+=:-]|\d+(?=[.)](?:\s|$)))")
 _ADDRESS: Final = re.compile(r"https?://[^\s]+")
 _HEADING: Final = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
