@@ -19,6 +19,7 @@ LARGE: Final = (
 )  # fmt: skip
 LARGE_BYTES: Final = 10 * 2**20  # a file of this size is a large one whatever its name
 ATTRIBUTES: Final = ".gitattributes"
+_SPACE_CARD: Final = "Check out the configuration reference at https://huggingface.co/docs/hub/spaces-config-reference"
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,6 @@ def first_files(kind: Kind, name: str, sdk: str | None) -> dict[str, Blob]:
     attributes = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LARGE)
     files = {ATTRIBUTES: Blob(attributes.encode(), large=False)}
     if kind == "space":
-        card = f"---\ntitle: {name}\nsdk: {sdk or 'static'}\npinned: false\n---\n"
-        files["README.md"] = Blob(card.encode(), large=False)
+        front = f"---\ntitle: {name}\nsdk: {sdk or 'static'}\npinned: false\n---\n"
+        files["README.md"] = Blob(f"{front}\n{_SPACE_CARD}\n".encode(), large=False)
     return files
