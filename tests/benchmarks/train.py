@@ -30,8 +30,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from .learning.time_to_w import time_to_w
 from .trainers.shape import SHAPES, Work, described, write_work
-from .trainers.time_to_w import time_to_w
 from .trainers.trial import Trial, run
 
 FP32: Final = {"bf16": False}

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from rich.table import Table
 
 from socsci210.dataset_folder import DatasetFolder
@@ -24,17 +23,17 @@ from socsci210.train.launch import launch
 from socsci210.train.rows import training_rows
 from socsci210.train.validation import Validation
 
-NANO: Final = Path(__file__).parents[3] / "train" / "configs" / "nano.yaml"
+from .runs import PLAIN, nano_settings, quiet
+
 CONFIG: Final = "unseen_studies"
 SHARES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)  # of plain's minutes
 SEEDS: Final = (0, 1)  # side by side, one thread each
-PLAIN: Final = {"share_prefix": 1, "read_as": "padded"}
 GROUPED: Final = {"read_as": "packs"}  # share_prefix as in nano.yaml: the cap on rows of one stimulus in a batch
 
 
 def time_to_w(folder: Path, minutes: float) -> tuple[float, Table]:
     """The larger one of the seeds' shares (infinity where even all the minutes did not do), and a table of all runs."""
-    dataset = built_dataset(simulated_deposits(folder / "deposits", seed=0, say=_quiet), folder / "dataset", say=_quiet)
+    dataset = built_dataset(simulated_deposits(folder / "deposits", seed=0, say=quiet), folder / "dataset", say=quiet)
     table = Table(title=f"validation W on {CONFIG}, nano model; plain trains {minutes} min", title_justify="left")
     for heading in ("seed", "training", "share of the time", "validation W"):
         table.add_column(heading, justify="right")
@@ -46,17 +45,13 @@ def time_to_w(folder: Path, minutes: float) -> tuple[float, Table]:
     return max(share for share, _ in found), table
 
 
-def _quiet(text: str) -> None:
-    """Steps of the build are not told: the table is."""
-
-
 def _of_seed(folder: Path, dataset: Path, minutes: float, seed: int) -> tuple[float, list[tuple[str, float, float]]]:
     """The smallest share that reaches plain's W, and (training, share, W) of every run."""
 
     def trained(name: str, share: float, **changes: Any) -> float:
         output = folder / f"{name}-{share}"
         given = {"dataset": str(dataset), "output": str(output), "train_on": [CONFIG], "max_minutes": minutes * share, "seed": seed}
-        config = resolve({**yaml.safe_load(NANO.read_text()), **given, **changes}).config
+        config = resolve({**nano_settings(), **given, **changes}).config
         launch(config, folder / "logs" / output.name, threads=1)
         return _validation_w(output, dataset, config)
 

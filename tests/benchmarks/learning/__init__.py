@@ -1,0 +1,1 @@
+"""Runs of training whose learning is compared."""
