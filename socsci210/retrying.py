@@ -73,7 +73,7 @@ def causes_of(error: BaseException | None) -> list[BaseException]:
 def status_of(causes: Sequence[BaseException]) -> int | None:
     """The status that the server answered with; None where there was no answer."""
     answers = (getattr(error, "response", None) for error in causes)
-    return next((int(answer.status_code) for answer in answers if hasattr(answer, "status_code")), None)
+    return next((int(answer.status_code) for answer in answers if answer is not None), None)
 
 
 def is_offline(causes: Sequence[BaseException]) -> bool:

@@ -1,1 +1,7 @@
 """Publishing datasets, metrics, models and apps on the Hub, each in one commit."""
+
+from .package import Package, PushResult
+from .plan import Plan
+from .push import plan, push
+
+__all__ = ["Package", "Plan", "PushResult", "plan", "push"]

@@ -1,0 +1,158 @@
+"""Columns that may not be published: those that tell who somebody is, and those that hold people's own words."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from .. import patterns
+from ..schema import ROWS, TABLES
+from .package import Kind
+from .secrecy import secrets_in
+
+TABULAR: Final = (".parquet", ".csv", ".tsv")
+_REASONING: Final = ("study_id", "sample_id", "reasoning")
+_WORDS: Final = frozenset({"stimuli", "question", "text", "reasoning"})
+"""Columns of a dataset that hold what people were shown, or what a model wrote: a hotline in them names nobody."""
+_ABOUT_STUDIES: Final = "studies"
+"""The table that names authors and sources, as it should."""
+
+_PERSONAL: Final = re.compile(
+    r"""(?ix) (.*_)? ( e_?mails?(_addr(ess)?)? | (tele|mobile_|cell_?)?phones?(_?(no|num(ber)?))? | fax | ip(_?addr(ess)?)? | ip_?v[46]
+    | mac_addr(ess)? | (home_|street_|mail(ing)?_|postal_)addr(ess)? | address | street | zip(_?code)? | post(al)?_?code
+    | (ssn|social_security|passport)(_?(no|num(ber)?))? | (first|last|middle|full|maiden|given|family|sur|user|screen)_?names?
+    | (participant|person|respondent|patient)_?names? | dob | birth_?(date|day) | date_of_birth
+    | (panel(ist)?|respondent|resp|response|case|worker|assignment|subject|person|member|user|device|recipient|session)_?id
+    | prolific(_?(p?id))? | mturk(_?(worker)?_?(id|code)?) | external_?(data_?)?ref(erence)? | (location_?)?(lat(itude)?|lon(g|gitude)?)
+    | gps | user_?agent | cookies? | signature | photo | twitter | facebook | instagram ) (_\d+)?"""
+)
+_OPEN: Final = re.compile(
+    r"""(?ix) (.*_)? ( open(_?end(ed)?)?_?(text|response|answer|comment)?s? | oe | verbatims? | free_?(text|response)s? | comments?
+    | feedback | remarks? | other_?(specify|text|please_specify) | essay | (q\d+\w*|other|answer|response)_text | self_description
+    ) (_\d+)?"""
+)
+_MANY_TEXTS: Final = 100  # distinct texts above which a column is no closed set
+_OWN_SHARE: Final = 0.5  # of rows with a text of their own
+_LONG: Final = 20  # characters of an average text that is a sentence
+
+
+def column_faults(name: str, path: Path, kind: Kind, token: str = "") -> Iterator[str]:
+    """What is wrong with the columns of a table.
+
+    Args:
+        name: its path in the repository.
+        path: .parquet, .csv or .tsv file.
+        kind: in a dataset, a parquet file has the columns of the project's schema and no others.
+        token: of whoever pushes.
+    """
+    try:
+        names, texts = _parquet(path) if path.suffix.lower() == ".parquet" else _delimited(path)
+    except (OSError, ValueError, pa.ArrowException):
+        yield "a table that cannot be read, so nobody can tell what is in it"
+        return
+    allowed = _allowed(name) if kind == "dataset" else None
+    for column in names:
+        if allowed is not None and column not in allowed:
+            yield f"column {column!r} is not one of the schema"
+        elif allowed is None and (why := _name_fault(column)):
+            yield f"column {column!r} {why}"
+    for column, values in texts:
+        distinct = pc.unique(values.drop_null())
+        yield from (f"column {column!r} holds {what}" for what in _secrets(path, distinct, token))
+        if allowed is None or not name.startswith(f"{_ABOUT_STUDIES}/"):
+            yield from _identifier_faults(column, distinct, shown=allowed is not None and column.split(".")[-1] in _WORDS)
+        if allowed is None and _in_own_words(distinct, len(values) - values.null_count):
+            yield f"column {column!r} holds {len(distinct)} different texts, as people's own words do"
+
+
+def _allowed(name: str) -> frozenset[str] | None:
+    """The columns that a parquet file of a dataset may have, by its folder; None for files that have no schema."""
+    folder = name.split("/")[0]
+    if folder == "reasoning":
+        return frozenset(_REASONING)
+    schema = ROWS if folder == "data" else TABLES.get(folder)
+    return None if schema is None else frozenset(_paths(schema))
+
+
+def _paths(fields: Any, before: str = "") -> Iterator[str]:
+    """Names of columns, those inside structs and lists of structs as `column.field`."""
+    for field in fields:
+        path, kind = f"{before}{field.name}", field.type
+        yield path
+        while pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            kind = kind.value_type
+        if pa.types.is_struct(kind):
+            yield from _paths(kind, f"{path}.")
+
+
+def _name_fault(column: str) -> str | None:
+    last = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", column.split(".")[-1]).strip("_")
+    if _PERSONAL.fullmatch(last):
+        return "tells who somebody is"
+    return "holds people's own words" if _OPEN.fullmatch(last) else None
+
+
+def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[str, pa.Array]]]:
+    schema = pq.read_schema(path)
+    return list(_paths(schema)), _texts_of_parquet(path, schema)
+
+
+def _texts_of_parquet(path: Path, schema: pa.Schema) -> Iterator[tuple[str, pa.Array]]:
+    """The texts of each column that holds any, one column at a time."""
+    for field in schema:
+        yield from _texts(field.name, pq.read_table(path, columns=[field.name]).column(0))
+
+
+def _texts(name: str, values: pa.Array | pa.ChunkedArray) -> Iterator[tuple[str, pa.Array]]:
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        yield from _texts(name, values.dictionary_decode())
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        yield from _texts(name, values.flatten())
+    elif pa.types.is_struct(kind):
+        for at, field in enumerate(kind):
+            yield from _texts(f"{name}.{field.name}", values.field(at))
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        yield name, values
+
+
+def _delimited(path: Path) -> tuple[list[str], Iterator[tuple[str, pa.Array]]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else csv.Sniffer().sniff(file.readline() or ",", ",;\t|").delimiter
+        file.seek(0)
+        names: Sequence[str] = next(csv.reader(file, delimiter=delimiter), [])
+    kinds = {name: pa.string() for name in names}
+    parsing, converting = pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True), pacsv.ConvertOptions(column_types=kinds)
+    table = pacsv.read_csv(path, parse_options=parsing, convert_options=converting)
+    return list(names), ((name, table.column(name).combine_chunks()) for name in table.column_names)
+
+
+def _secrets(path: Path, distinct: pa.Array, token: str) -> set[str]:
+    """Secrets in the texts of a column, which a parquet file holds compressed; other files are read as they are."""
+    return {what for what, _ in secrets_in("\n".join(distinct.to_pylist()).encode(), token)} if path.suffix.lower() == ".parquet" else set()
+
+
+def _identifier_faults(column: str, distinct: pa.Array, *, shown: bool) -> Iterator[str]:
+    """Direct identifiers in the texts of a column. `shown`: people were shown them."""
+    for pattern, what in patterns.IDENTIFIERS.items():
+        if what == patterns.TELEPHONE and shown:
+            continue
+        hits = pc.sum(pc.match_substring_regex(distinct, pattern)).as_py() or 0
+        if hits:
+            yield f"column {column!r} holds {what} in {hits} text{'s' if hits > 1 else ''}"
+
+
+def _in_own_words(distinct: pa.Array, rows: int) -> bool:
+    """Whether a column looks as if everybody had written a sentence into it."""
+    many = len(distinct) > _MANY_TEXTS and len(distinct) >= _OWN_SHARE * rows
+    return many and (pc.mean(pc.utf8_length(distinct)).as_py() or 0) >= _LONG
