@@ -40,7 +40,7 @@ ABOVE = {  # layer -> what it may import besides the base
     "predict": {"dataset", "prompts", "packs", "loading", "metric", "egress", "arms"},
     "scores": {"dataset", "metric", "predict", "prompts", "splits", "arms"},
     "report": {"dataset", "scores", "metric"},
-    "cards": {"dataset", "scores", "splits", "audit"},
+    "cards": {"dataset", "scores", "splits", "audit", "report"},
     "local_hub": set(),
     "hub": {"dataset", "cards", "study_files", "loading", "scores", "metric", "prompts", "predict", "writer", "audit"},
     "commands": None,  # the command line and the demo call everything

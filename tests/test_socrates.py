@@ -12,12 +12,12 @@ import pytest
 import torch
 
 import socsci210
+from socsci210.cards.model import SAMPLE
 from socsci210.errors import DatasetError
 from socsci210.predict import predict
 from socsci210.prompts import PromptEncoder, PromptError, persona, template_hash
 from socsci210.row_texts import ScaleKey
 from socsci210.score import score
-from socsci210.train.model_card import SAMPLE
 from tests.scored_dataset import row, write_dataset
 from tests.tiny import tiny_model, tiny_tokenizer
 

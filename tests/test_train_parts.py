@@ -15,6 +15,7 @@ import pytest
 import torch
 import yaml
 
+from socsci210.cards.model import model_card
 from socsci210.language_model import load_model, merge_adapters
 from socsci210.local_hub import LocalHub
 from socsci210.train.adapters import add_adapters, load_four_bit, merge_into_base
@@ -22,7 +23,6 @@ from socsci210.train.config import TrainError, resolve
 from socsci210.train.failures import memory_explained
 from socsci210.train.hub_push import again
 from socsci210.train.launch import _tell
-from socsci210.train.model_card import model_card
 from socsci210.train.processes import check_updates
 from socsci210.train.progress import Reporter, check_trackers, clock
 from socsci210.train.settings import LoraConfig, TrainConfig

@@ -8,12 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from socsci210.cards.model import model_card
 from socsci210.language_model import GENERATION, RECORD, load_tokenizer, merge_adapters, token_ids
 from socsci210.prompts import ChatFrame
 
 from .adapters import add_adapters, merge_into_base
 from .config import TrainConfig, TrainError
-from .model_card import model_card
 from .progress import LOG, log_of
 
 
