@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 from ..errors import HubError
@@ -174,10 +172,18 @@ class Hub:
             raise HubError(found[:_QUOTED], where=f"{self.repo}, README.md", fix="correct the front matter there, or here") from None
 
     def _text(self, path: str, commit: str) -> str:
-        # here too the client repeats its requests by itself
-        with TemporaryDirectory() as folder:
-            wanted = {**self.named, "filename": path, "revision": commit, "local_dir": folder}
-            return Path(self.api.hf_hub_download(**wanted)).read_text(encoding="utf-8", errors="replace")
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils._headers import build_hf_headers
+        from huggingface_hub.utils._http import get_session, hf_raise_for_status
+
+        url = hf_hub_url(self.repo, path, repo_type=self.type, revision=commit, endpoint=self.api.endpoint)
+
+        def read() -> str:
+            answer = get_session().get(url, headers=build_hf_headers(token=self.token.value))
+            hf_raise_for_status(answer)
+            return answer.content.decode("utf-8", errors="replace")
+
+        return self.ask(f"reading {path}", read)
 
 
 def pause(error: BaseException, failures: int) -> float | None:

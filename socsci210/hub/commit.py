@@ -22,7 +22,7 @@ from .guard import AGAIN
 from .package import CARD, Package
 from .plan import ATTRIBUTES, Plan, check_visibility, same_content, sha256_of
 
-_UNSURE: Final = (408, 409, 412, 429)  # and 5xx, and no answer at all: the commit may have been made, by us or by somebody else
+_REFUSED: Final = (401, 403, 413)  # after these no commit was made; after any other end it may have been, by us or by somebody else
 
 
 class _Addition(CommitOperationAdd):
@@ -102,8 +102,7 @@ def _made(hub: Hub, package: Package, todo: Plan, parent: str, wanted: dict[str,
             return str(hub.api.create_commit(**wanted).oid)
         except Exception as error:
             failures += 1
-            status = status_of(causes_of(error))
-            if status is not None and status < 500 and status not in _UNSURE:
+            if status_of(causes_of(error)) in _REFUSED:
                 raise
             head = hub.head(todo.branch)
             if head != parent:

@@ -97,7 +97,9 @@ def explained(error: BaseException, repo: str, token: Token) -> HubError:
     messages = (getattr(cause, "server_message", None) for cause in causes)
     said = token.scrubbed(next((str(message) for message in messages if message), ""))[:_QUOTED]
     quoted = f": {said}" if said else ""
-    if status in (403, 404):
+    if status == 404:
+        return HubError(f"the Hub does not find it{quoted}", where=where, fix=f"look whether it was moved or deleted; then {AGAIN}")
+    if status == 403:
         return HubError(f"you may not write there (status {status}{quoted})", where=where, fix=MAY_NOT_WRITE)
     if status is not None and (status == 429 or status >= 500):
         return HubError(f"the Hub answered with status {status}{quoted}", where=where, fix=f"wait a little; then {AGAIN}")
