@@ -176,6 +176,15 @@ def test_the_newest_few_are_kept_and_the_best(dataset: Path, tmp_path: Path, mon
     assert names(tmp_path / "n") == ["step-00000004", "step-00000008"]
 
 
+def test_evaluations_under_other_validation_settings_are_forgotten(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: dict[str, Any] = {"max_steps": 6, "checkpoint_every": 3}
+    cut(monkeypatch, dataset, tmp_path / "m", at=3, **settings, validation={"every_steps": 1, "rows": 8})
+    said = run(dataset, tmp_path / "m", **settings, validation={"every_steps": 2, "rows": 16}, allow_changed=True)
+    assert any("looked for anew" in line for line in said)
+    found = record(tmp_path / "m")["validation"]
+    assert [one["step"] for one in found["evaluations"]] == [4, 6] and found["best_step"] in (4, 6)
+
+
 def test_checkpoints_that_are_not_whole_are_not_used(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"max_steps": 8, "checkpoint_every": 2, "keep_checkpoints": 3}
     run(dataset, tmp_path / "straight", **settings)

@@ -98,7 +98,11 @@ class Checkpoints:
         state = json.loads((newest / STATE).read_text(encoding="utf-8"))
         self._check(newest, state["identity"])
         self.accelerator.load_state(str(newest))
-        return dict(state["progress"])
+        progress = dict(state["progress"])
+        if progress.get("evaluations") and state["identity"].get("validation") != self.noted.get("validation"):
+            self.say("evaluations made so far were of other validation settings: they are forgotten, and the best model is looked for anew")
+            progress["evaluations"] = []
+        return progress
 
     def restore(self, step: int) -> None:
         """Load the weights of a step whose checkpoint was kept.
