@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,11 +14,10 @@ import yaml
 
 from socsci210.cards.model import model_card
 from socsci210.language_model import load_model, merge_adapters
-from socsci210.local_hub import LocalHub
 from socsci210.train.adapters import add_adapters, load_four_bit, merge_into_base
 from socsci210.train.config import TrainError, resolve
 from socsci210.train.failures import memory_explained
-from socsci210.train.hub_push import again
+from socsci210.train.hub_push import again, check_push
 from socsci210.train.launch import _tell
 from socsci210.train.processes import check_updates
 from socsci210.train.progress import Reporter, check_trackers, clock
@@ -267,34 +263,15 @@ def test_clock() -> None:
 # --- pushing ------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_push_is_one_commit_and_a_failure_keeps_the_model(tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    folder.mkdir()
-    files = {"config.json": b"{}", "model.safetensors": os.urandom(5000), "README.md": b"---\ntags: [a]\n---\n"}
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    code = "import sys; from pathlib import Path; from socsci210.train.hub_push import push; "
-    code += "print(push(Path(sys.argv[1]), sys.argv[2], private=True, say=print))"
-    with LocalHub() as hub:
-        environment = {**os.environ, **hub.environment(hub.token), "HF_HOME": str(tmp_path / "cache")}
-
-        def pushed(repository: str) -> str:
-            command = [sys.executable, "-c", code, str(folder), repository]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-            assert hub.token not in done.stdout + done.stderr
-            return done.stdout
-
-        assert "pushed to" in pushed("org/name")
-        commits = hub.repositories["model", "org/name"].commits
-        assert len(commits) == 2  # the one that creating makes, and one
-        assert hub.files("model", "org/name") == files
-        hub.fail("/commit/", status=403, times=None)
-        told = pushed("org/other")
-        assert "not pushed to org/other" in told and f"hf upload org/other {folder} . --private" in told
-        assert told.splitlines()[-1] == "None" and sorted(path.name for path in folder.iterdir()) == sorted(files)
-        assert hub.tokens == {hub.token}
-    assert again(Path("m"), "a/b", private=False) == "hf upload a/b m ."
-    assert again(Path("my models/m"), "a/b", private=False) == "hf upload a/b 'my models/m' ."
+def test_the_command_that_pushes_again_and_what_could_not_be_pushed(base: Path) -> None:
+    """That a push goes through, and that a failure keeps the model, is tested in tests/hub/test_model_hub.py."""
+    assert again(Path("m"), "a/b", private=False) == "socsci210 push model m a/b"
+    assert again(Path("my models/m"), "a/b", private=True) == "socsci210 push model 'my models/m' a/b --private"
+    with pytest.raises(TrainError, match=r"(?s)an adapter of .*base, which only this machine has.*set lora.merge"):
+        check_push(config(model=str(base), lora={}, push_to_hub="a/b"))
+    for fine in ({"model": str(base)}, {"model": str(base), "lora": {"merge": True}}, {"model": "org/base", "lora": {}}):
+        check_push(config(push_to_hub="a/b", **fine))
+    check_push(config(model=str(base), lora={}))
 
 
 # --- what others are told ----------------------------------------------------------------------------------------------------------------

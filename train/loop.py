@@ -18,7 +18,7 @@ from .checkpoints import Checkpoints, folder_of, identity, save_trained_only
 from .config import Resolved, TrainConfig, TrainError
 from .examples import RowTokens, fitting
 from .failures import memory_explained
-from .hub_push import push
+from .hub_push import check_push, push
 from .lock import alone
 from .model import context_of, pad_of, revision_of, starting_model
 from .objectives.mixture import make_parts, note_references
@@ -47,6 +47,7 @@ def train(resolved: Resolved, say: Say = lambda text: print(text, file=sys.stder
     output = Path(config.output)
     if output.exists():
         raise TrainError("the output exists already", where=str(output), fix="choose another --output, or delete it")
+    check_push(config)
     set_seed(config.seed)
     accelerator = make_accelerator(config, output)
     with alone(output) if accelerator.is_main_process else nullcontext():
