@@ -52,6 +52,8 @@ class Rights(Strict):
 
     redistribute: Literal["anyone", "nobody", "unknown"]
     why: Text
+    minors: Text | None = None
+    """Why rows of people under 18 may be published too (who agreed for them). Without it, a push to the Hub leaves them out."""
 
 
 class DepositFile(Strict):
