@@ -90,5 +90,8 @@ VOCABULARY: Final[dict[str, tuple[str, ...] | None]] = {
         "No telephone service",
     ),
 }
+REGIONS: Final = ("Northeast", "Midwest", "South", "West")
+COARSE: Final[dict[str, tuple[str, ...]]] = {"location": REGIONS}
+"""What stands in a field of a dataset that was coarsened for publishing, where that is no value of the vocabulary: census regions."""
 FIELDS: Final = tuple(VOCABULARY)
 INTEGER_FIELDS: Final = ("age", "household_size")

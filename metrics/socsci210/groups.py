@@ -28,7 +28,7 @@ _REGION_STATES = {  # United States Census Bureau
     "North Carolina, Oklahoma, South Carolina, Tennessee, Texas, Virginia, West Virginia",
     "West": "Alaska, Arizona, California, Colorado, Hawaii, Idaho, Montana, Nevada, New Mexico, Oregon, Utah, Washington, Wyoming",
 }
-_REGION = {state: region for region, states in _REGION_STATES.items() for state in states.split(", ")}
+_REGION = {state: region for region, states in _REGION_STATES.items() for state in (region, *states.split(", "))}
 _GROUPED = {"education": _EDUCATION, "income": _INCOME, "location": _REGION}
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..demographics import FIELDS, INCOME, INTEGER_FIELDS, VOCABULARY
+from ..demographics import COARSE, FIELDS, INCOME, INTEGER_FIELDS, VOCABULARY
 from .records import Finding
 
 ONE_VOCABULARY: Final = ("Very Liberal", "Very Conservative")  # both lists have Somewhat Liberal, Moderate and Somewhat Conservative
@@ -61,7 +61,7 @@ def _facts(personas: Mapping[str, pa.Array]) -> Iterator[tuple[int, str, str]]:
     for name in FIELDS:
         words = VOCABULARY[name]
         if words is not None and name not in INTEGER_FIELDS:
-            strange = pc.and_(pc.is_valid(personas[name]), pc.invert(pc.is_in(personas[name], pa.array(words))))
+            strange = pc.and_(pc.is_valid(personas[name]), pc.invert(pc.is_in(personas[name], pa.array((*words, *COARSE.get(name, ()))))))
             if count := pc.sum(strange).as_py():
                 seen = pc.unique(personas[name].filter(strange)).to_pylist()
                 yield count, f"{name} has values outside its vocabulary", "; ".join(seen)[:160]
