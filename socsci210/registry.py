@@ -130,7 +130,7 @@ class Registry:
         found: dict[str, StudyEntry] = {}
         for entry in self._discover():
             other = found.setdefault(entry.id, entry)
-            if other is not entry and other.folder.resolve() != entry.folder.resolve():
+            if other is not entry and other.folder.resolve() != entry.folder.resolve() and not _same_file(other, entry):
                 raise StudyFileError(
                     f"two studies have the id {entry.id!r}",
                     where=f"{other.folder} and {entry.folder}",
@@ -206,6 +206,12 @@ def _studies_in(folder: Path) -> Iterator[StudyEntry]:
         elif misnamed := next((p for p in sorted(child.iterdir()) if p.name.casefold() in ("study.yml", STUDY_FILE)), None):
             fault = StudyFileError(f"a file named {misnamed.name}", where=str(misnamed), expected=STUDY_FILE, fix="rename it")
             yield StudyEntry(child.name, child, fault)
+
+
+def _same_file(one: StudyEntry, other: StudyEntry) -> bool:
+    """Whether two folders hold the same study file, as where one was published beside a dataset."""
+    paths = [entry.folder / STUDY_FILE for entry in (one, other)]
+    return all(path.is_file() for path in paths) and paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def _given(folder: Path, origin: str) -> Iterator[StudyEntry]:

@@ -1,0 +1,56 @@
+"""A made dataset with what a push must see: a study that nobody may redistribute, minors, minors who are allowed, people alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from socsci210.build import build
+from socsci210.demographics import STATES
+from socsci210.registry import Registry
+
+from ..toys import Toy, many, toy
+
+FIELDS = {
+    "age": {"columns": ["years"]},
+    "gender": {"columns": ["sex"], "values": {1: "Male", 2: "Female"}},
+    "location": {"columns": ["state"], "values": dict(enumerate(STATES))},
+    "education": {"columns": ["school"], "values": {1: "Bachelor's degree", 2: "Less than high school"}},
+}
+ADULTS = {"years": [20, 30, 40, 50, 60, 70], "sex": [1, 2, 1], "state": [4, 5], "school": [1]}
+YOUNG = {**ADULTS, "years": [16, 30, 40, 50, 60, 17, 70]}
+ALONE = {"years": list(range(18, 90)), "sex": [1, 2, 1, 1, 2], "state": list(range(51)), "school": [1, 2, 2]}
+SECRET = "Nobody may read this sentence."
+
+
+def study(folder: Path, name: str, people: dict[str, list[Any]], n: int = 84, **rights: str) -> Toy:
+    """A study of its own family and wording, with three items."""
+    items = [{"id": f"item{k}", "bind": {"k": f"number {k}"}} for k in range(3)]
+    asked = SECRET if name == "closed" else "Do you like"
+    changes: dict[str, Any] = {
+        "provenance.family": name,
+        "provenance.rights": {"redistribute": "anyone", "why": "made up", **rights},
+        "demographics.fields": FIELDS,
+        "outcomes.0.question": [{"text": f"{asked} {{k}} of {name}?"}],
+        "outcomes.0.items": items,
+    }
+    return toy(folder, changes, many(n, **people), study_id=name)
+
+
+def made(folder: Path) -> Path:
+    """Study files, deposits and the dataset of five studies; the dataset lies in `folder/dataset`."""
+    study(folder, "open_one", ADULTS)
+    study(folder, "open_two", ADULTS, 96)
+    study(folder, "closed", ADULTS, redistribute="unknown", why="The deposit says nothing.")
+    study(folder, "young", YOUNG)
+    study(folder, "allowed", YOUNG, minors="Parents agreed, and the ethics board knew.")
+    return built(folder, ["open_one", "open_two", "closed", "young", "allowed"])
+
+
+def built(folder: Path, studies: list[str], name: str = "dataset") -> Path:
+    """A dataset of some of the studies of a folder."""
+    report = build(
+        studies, deposits=folder / "deposits", out=folder / name, registry=Registry([folder / "studies"]), cache=folder / "cache"
+    )
+    assert report.failed == {}
+    return folder / name
