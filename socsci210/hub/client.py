@@ -214,15 +214,24 @@ def _what(causes: Sequence[BaseException]) -> str:
 # --- who may write -------------------------------------------------------------------------------------------------------------------
 
 
+def check_token(token: Token, repo: str) -> None:
+    """Make sure that there is a token.
+
+    Raises:
+        HubError: none was given or found.
+    """
+    if not token.value:
+        fix = "hf auth login, or set HF_TOKEN to a token with write access (https://huggingface.co/settings/tokens)"
+        raise HubError("no token was found", where=repo, expected="a token with write access", fix=fix)
+
+
 def identity(hub: Hub) -> Mapping[str, Any]:
     """Who the token belongs to, as the Hub tells it.
 
     Raises:
         HubError: no token, or one that only reads.
     """
-    if not hub.token.value:
-        fix = "hf auth login, or set HF_TOKEN to a token with write access (https://huggingface.co/settings/tokens)"
-        raise HubError("no token was found", where=hub.repo, expected="a token with write access", fix=fix)
+    check_token(hub.token, hub.repo)
     me: Mapping[str, Any] = hub.ask("asking who you are", hub.api.whoami)
     role = ((me.get("auth") or {}).get("accessToken") or {}).get("role")
     if role == "read":

@@ -9,7 +9,7 @@ from __future__ import annotations
 from huggingface_hub.errors import HfHubHTTPError
 
 from ..errors import HubError, SocSciError
-from .client import Hub, check_permission, checked_id, identity
+from .client import Hub, check_permission, check_token, checked_id, identity
 from .commit import based, committed
 from .guard import AGAIN, as_user, found_token, guard
 from .package import Package, PushResult, Say
@@ -91,6 +91,7 @@ def _hub(package: Package, repo: str, token: str | None, say: Say, branch: str |
     checked_id(repo)
     check_names(branch, tag)
     found = found_token(token)
+    check_token(found, repo)
     check_files(package.files, package.kind, found.value)
     check_package(package)
     return Hub(package.kind, repo, found, say)
