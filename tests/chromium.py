@@ -40,6 +40,7 @@ class Chromium:
         os.close(writes)
         self._rest = b""
         self._id = 0
+        self._own: tuple[str, ...] = ()
         self._session: str | None = None
         self.events: list[dict[str, Any]] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -72,13 +73,14 @@ class Chromium:
                 return result
             self.events.append(got)
 
-    def open(self, page: Path, width: int, height: int, *, dark: bool = False) -> None:
-        """Open a file in a window of that size, and wait until it is loaded."""
+    def open(self, page: Path | str, width: int, height: int, *, dark: bool = False) -> None:
+        """Open a file or an address in a window of that size, and wait until it is loaded."""
+        self._own = ("file:", "data:") if isinstance(page, Path) else (page, page.replace("http", "ws", 1), "data:")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
 
@@ -106,7 +108,7 @@ class Chromium:
         """What the browser logged, and every address that the page asked for besides itself."""
         found = [str(event["params"]) for event in self.events if event.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown")]
         asked = [event["params"]["request"]["url"] for event in self.events if event.get("method") == "Network.requestWillBeSent"]
-        return found + [address for address in asked if not address.startswith(("file:", "data:"))]
+        return found + [address for address in asked if not address.startswith(self._own)]
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:

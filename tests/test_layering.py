@@ -42,7 +42,8 @@ ABOVE = {  # layer -> what it may import besides the base
     "report": {"dataset", "scores", "metric"},
     "cards": {"dataset", "scores", "splits", "audit", "report"},
     "local_hub": set(),
-    "hub": {"dataset", "cards", "study_files", "loading", "scores", "metric", "prompts", "predict", "writer", "audit"},
+    "space": {"prompts", "predict", "stimuli"},
+    "hub": {"dataset", "cards", "study_files", "loading", "scores", "metric", "prompts", "predict", "writer", "audit", "space"},
     "commands": None,  # the command line and the demo call everything
 }
 LAYER = {
@@ -62,7 +63,7 @@ LAYER = {
     "items": "arms", "profiles": "arms",
     "metrics": "metric", "reference": "scores", "results": "scores", "result_parts": "scores", "result_tables": "scores", "score": "scores",
     "contamination": "scores", "compare": "scores", "report": "report", "cards": "cards",
-    "hub": "hub", "local_hub": "local_hub",
+    "hub": "hub", "local_hub": "local_hub", "space": "space",
     "cli": "commands", "demo": "commands", "experiment": "commands", "pipeline": "commands",
     "__init__": "commands", "__main__": "commands",
 }  # fmt: skip

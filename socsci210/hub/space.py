@@ -1,0 +1,182 @@
+"""What a push of the app publishes: a Space for people who do not program, which asks one model.
+
+The package itself travels with it, as a wheel. A Space that named it as a requirement would run whatever an index has under that name: an
+other version than the one that was tried here, somebody else's code, or nothing. A path to a wheel is no requirement either, because a
+Space installs these before it has the files of its repository; so `app.py` imports from the wheel as it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import jinja2
+
+from ..errors import DatasetError, HubError
+from ..language_model import run_record
+from ..space.answers import SECONDS
+from ..space.asking import MAX_PEOPLE, MAX_TEXTS
+from ..space.settings import SETTINGS, Settings, answers_at_once
+from .model import prepare_model
+from .package import CARD, Package
+from .wheel import write_wheel
+
+TITLE: Final = "Ask a simulated respondent"
+MODEL: Final = "model"  # folder of the repository that holds a model which is pushed with the app
+MOST_BYTES: Final = 1_000_000_000  # of a model in the repository of a Space; larger ones are for repositories of models
+
+
+def prepare_space(model: str, repo: str, work: Path) -> Package:
+    """What is to stand in the repository of a Space whose page asks a model.
+
+    Args:
+        model: a folder that `socsci210 train` wrote, which is published inside the Space; or the id of a model on the Hub, which the Space
+            loads when it starts, always at the commit that is the newest now.
+        repo: id of the repository.
+        work: folder for what is made here.
+
+    Raises:
+        HubError: gradio is not installed, or the folder is too large or cannot be published (as `prepare_model`).
+        DatasetError: there is no such model, or it cannot be asked for an answer at once.
+    """
+    notes: list[str] = []
+    work.mkdir(parents=True, exist_ok=True)
+    files: dict[str, Path] = {}
+    if Path(model).is_dir():
+        answers_at_once(run_record(model), model)
+        files.update(_carried(Path(model), repo, work / "prepared"))
+        settings = Settings(MODEL)
+        notes.append(f"the model travels with the app, in {MODEL}/")
+    else:
+        settings, private = _on_hub(model)
+        notes.append(f"the app loads {model} from the Hub, at commit {str(settings.revision)[:12]}")
+        if private:
+            notes.append(f"{model} is private: add a secret HF_TOKEN that may read it to the settings of the Space")
+    wheel = write_wheel(work)
+    files[wheel.name] = wheel
+    values = {"wheel": wheel.name, "model": None if settings.revision is None else model, "gradio": _gradio()}
+    card = _card(values)
+    texts = {
+        SETTINGS: settings.text,
+        "requirements.txt": _requirements(),
+        "app.py": _template("app.py.jinja").render(values) + "\n",
+        CARD: card,
+    }
+    for name, text in texts.items():
+        files[name] = work / name
+        files[name].write_text(text, encoding="utf-8")
+    return Package(
+        kind="space", files=files, card=card, fingerprint=_fingerprint(files), message="App, its code and card", notes=tuple(notes),
+        check_back=check_back,
+    )  # fmt: skip
+
+
+def check_back(repo: str, commit: str) -> str:
+    """The fingerprint of a Space as the public client downloads it, at a commit and into a cache of its own."""
+    from huggingface_hub import snapshot_download
+
+    with TemporaryDirectory() as cache:
+        folder = Path(snapshot_download(repo, repo_type="space", revision=commit, cache_dir=cache))
+        return _fingerprint({path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()})
+
+
+def _fingerprint(files: Mapping[str, Path]) -> str:
+    """Over names and contents of all files but the card and what the Hub adds by itself."""
+    digest = hashlib.sha256()
+    for name in sorted(set(files) - {CARD, ".gitattributes"}):
+        with files[name].open("rb") as file:
+            digest.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _carried(folder: Path, repo: str, work: Path) -> dict[str, Path]:
+    """The files of a model folder as they stand in the Space.
+
+    Raises:
+        HubError: they are too large, or no model of ours.
+    """
+    package = prepare_model(folder, repo, work)
+    found = {f"{MODEL}/{name}": path for name, path in package.files.items() if name != CARD}
+    size = sum(path.stat().st_size for path in found.values())
+    if size > MOST_BYTES:
+        raise HubError(
+            f"the model has {size / 1e9:.1f} GB", where=str(folder), expected=f"at most {MOST_BYTES / 1e9:.0f} GB inside a Space",
+            fix="push the model first (socsci210 push model), then the Space with the model's id in place of the folder",
+        )  # fmt: skip
+    return found
+
+
+def _on_hub(model: str) -> tuple[Settings, bool]:
+    """The settings for a model on the Hub, at its present commit, and whether it is private.
+
+    Raises:
+        DatasetError: there is no such model, it is not made of safetensors, or it cannot answer at once.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        info = HfApi().model_info(model)
+    except (HfHubHTTPError, HFValidationError) as error:
+        raise DatasetError(
+            f"no such model ({type(error).__name__})", where=model,
+            expected="a model folder, or the id of a model that this token may read",
+            fix="check the name; push the model first (socsci210 push model)",
+        ) from None  # fmt: skip
+    if not any(str(file.rfilename).endswith(".safetensors") for file in info.siblings or ()):
+        raise DatasetError("no weights as safetensors", where=model, expected="a model of socsci210", fix="name another model")
+    answers_at_once(run_record(model), model)
+    return Settings(model, str(info.sha)), bool(info.private)
+
+
+def _gradio() -> str:
+    try:
+        return version("gradio")
+    except PackageNotFoundError:
+        raise HubError(
+            "gradio is not installed, and a Space runs the version that the app was tried with", fix="pip install 'socsci210[space]'"
+        ) from None
+
+
+def _requirements() -> str:
+    """What the package needs to run a model, in the versions that are installed here."""
+    from packaging.requirements import Requirement
+
+    found = set()
+    for line in distribution("socsci210").requires or ():
+        requirement = Requirement(line)
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", "train")):
+            try:
+                found.add(f"{requirement.name}=={version(requirement.name).partition('+')[0]}")
+            except PackageNotFoundError:
+                found.add(f"{requirement.name}{requirement.specifier}")  # of an extra that is not installed here
+    return "\n".join(sorted(found, key=str.casefold)) + "\n"
+
+
+def _card(values: Mapping[str, Any]) -> str:
+    model, python = values["model"], ".".join(platform.python_version_tuple()[:2])
+    front = {
+        "title": TITLE, "emoji": "📋", "colorFrom": "blue", "colorTo": "gray", "sdk": "gradio", "sdk_version": values["gradio"],
+        "python_version": python, "app_file": "app.py", "license": "mit", "short_description": "What a model says people would answer",
+        "tags": ["socsci210", "survey-experiments", "simulation"], **({"models": [model]} if model else {}),
+    }  # fmt: skip
+    page = _template("README.md.jinja").render(
+        values, front="\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()),
+        title=TITLE, python=python, version=version("socsci210"), max_people=MAX_PEOPLE, max_texts=MAX_TEXTS, seconds=f"{SECONDS:.0f}",
+        model_link=f"[{model}](https://huggingface.co/{model})" if model else "the model in this repository",
+    )  # fmt: skip
+    return page.strip() + "\n"
+
+
+def _template(name: str) -> jinja2.Template:
+    from .. import cards
+
+    folder = Path(str(cards.__file__)).parent
+    loader = jinja2.FileSystemLoader([folder / "space", folder])
+    return jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, autoescape=False).get_template(name)
