@@ -95,15 +95,20 @@ def metric(
 
 @push.command()
 def space(
-    where: Where, private: Private = False, revision: Revision = None, tag: Tag = None, dry_run: DryRun = False, as_json: AsJson = False
+    model: Annotated[str, typer.Argument(help="The model that the app asks: a folder, published with it, or an id on the Hub.")],
+    repo: Repo,
+    private: Private = False,
+    revision: Revision = None,
+    tag: Tag = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Publish the app with which people who do not program ask a model."""
-    path, repo = _path_and_repo(where)
 
     def prepare(work: Path) -> Package:
         from ..hub.space import prepare_space
 
-        return prepare_space(path, repo, work)
+        return prepare_space(model, repo, work)
 
     _run(prepare, repo, private, revision, tag, dry_run, as_json)
 
