@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -114,29 +114,40 @@ def block_hash(block: str) -> str:
     return hashlib.sha256("\n".join(line.rstrip() for line in block.strip().splitlines()).encode()).hexdigest()[:12]
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[str]:
+def _blocks(lines: Sequence[str]) -> Iterator[str]:
     """Headings and marks alone; other lines up to an empty one; code fences and comments whole, whatever they hold."""
-    open_block: list[str] = []
-    closing: str | None = None
-
-    def flush() -> Iterator[str]:
-        if open_block:
-            yield "\n".join(open_block)
-            open_block.clear()
-
-    for line in lines:
-        if closing is not None:
-            open_block.append(line)
-            closing = None if _closes(line, closing) else closing
-        elif not line.strip():
-            yield from flush()
-        elif _HEADING.match(line) or MARK.fullmatch(line.strip()):
-            yield from flush()
+    block: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at].rstrip() if not lines[at].strip() else lines[at]
+        alone = _HEADING.match(line) or _is_mark(line)
+        if block and (not line or alone):
+            yield "\n".join(block)
+            block = []
+        if alone:
             yield line.strip()
-        else:
-            closing = _opens(line)
-            open_block.append(line)
-    yield from flush()
+        elif line and (closing := _opens(line)):
+            whole, at = _whole(lines, at, closing)
+            block += whole
+            continue
+        elif line:
+            block.append(line)
+        at += 1
+    if block:
+        yield "\n".join(block)
+
+
+def _whole(lines: Sequence[str], at: int, closing: str) -> tuple[list[str], int]:
+    """The lines of a fence or comment, and the place behind it. One that nobody closed ends where the section does, and is closed."""
+    stop = next((place for place in range(at + 1, len(lines)) if _is_mark(lines[place])), len(lines))
+    end = next((place for place in range(at + 1, stop) if _closes(lines[place], closing)), None)
+    if end is not None:
+        return list(lines[at : end + 1]), end + 1
+    return ["\n".join(lines[at:stop]).rstrip("\n"), closing], stop
+
+
+def _is_mark(line: str) -> bool:
+    return MARK.fullmatch(line.strip()) is not None
 
 
 def _opens(line: str) -> str | None:

@@ -21,7 +21,8 @@ OWNED: Final = ("configs", "dataset_info", "sdk", "sdk_version", "app_file")
 """Keys that tell the Hub's programs how to read the repository: they follow its files, whatever a person made of them."""
 _INDEX: Final = "model-index"
 _SHOWN: Final = 60
-_ALIKE: Final = 0.6
+_ALIKE: Final = 0.7
+_COMPARED: Final = 1000
 _Theirs = tuple[int, str | None, str]
 
 
@@ -80,7 +81,7 @@ class _Place:
 
     section: Section
     heading: str | None
-    blocks: list[str]
+    theirs: list[_Theirs] = field(default_factory=list)
     behind: list[Section] = field(default_factory=list)
 
 
@@ -90,7 +91,7 @@ class _Merge:
     def __init__(self, generated: str, published: str | None) -> None:
         self.notes: list[str] = []
         data, body = split_card(generated, "the generated card")
-        self._places = [_Place(Section(one.heading, tuple(_words(one))), one.heading, list(_words(one))) for one in sections(body)]
+        self._places = [_Place(Section(one.heading, tuple(_words(one))), one.heading) for one in sections(body)]
         self._new = {block_hash(block) for place in self._places for block in (place.section.heading or "", *place.section.blocks)}
         merged = data
         if published is not None:
@@ -122,16 +123,17 @@ class _Merge:
 
     def _body(self, published: Sequence[Section]) -> None:
         last = 0
+        title = next((section for section in published if section.level == 1), None)  # further ones are sections
         for section, theirs in self._of_people(published):
-            place = self._match(section)
+            place = self._match(section, is_title=section is title)
             if place is None:
                 last = self._keep_section(section, theirs, last)
                 continue
             last = self._places.index(place)
-            if section.level == 1 and section.heading and block_hash(section.heading) not in self._blocks | self._new:
+            if section is title and section.heading and block_hash(section.heading) not in self._blocks | self._new:
                 self.notes.append(f"title: {_start(section.heading)!r} as people have it")
                 place.heading = section.heading
-            place.blocks = _interleaved(place.section.blocks, theirs)
+            place.theirs += theirs  # a heading may stand twice
             for _, _, block in theirs:
                 self._tell(section, block, place.section)
 
@@ -148,9 +150,9 @@ class _Merge:
                     theirs.append((before, anchor, block))
             yield section, theirs
 
-    def _match(self, section: Section) -> _Place | None:
+    def _match(self, section: Section, *, is_title: bool) -> _Place | None:
         """The generated section that a published one was, or is."""
-        if section.level == 1:
+        if is_title:
             return next((place for place in self._places if place.section.level == 1), None)
         headed = section.heading is not None
         same = (place for place in self._places if (place.section.heading is not None) == headed and place.section.name == section.name)
@@ -172,14 +174,14 @@ class _Merge:
 
     def _tell(self, section: Section, block: str, new: Section) -> None:
         where = section.heading.lstrip("# ") if section.heading else "the top"
-        edited = any(difflib.SequenceMatcher(None, block[:1000], one[:1000]).quick_ratio() > _ALIKE for one in new.blocks)
+        edited = any(_shared(block[:_COMPARED], one[:_COMPARED]) > _ALIKE for one in new.blocks)
         what = "an edited paragraph is kept beside the new one" if edited else "a paragraph of people is kept"
         self.notes.append(f"{where}: {what}: {_start(block)!r}")
 
     def _page(self) -> str:
         out: list[str] = []
         for place in self._places:
-            own = [block for block in (place.heading, *place.blocks) if block]
+            own = [block for block in (place.heading, *_interleaved(place.section.blocks, place.theirs)) if block]
             hashes = [block_hash(block) for block in (place.section.heading, *place.section.blocks) if block]
             if own:
                 out += [*own, f"<!-- socsci210: {' '.join(hashes)} -->"] if hashes else own
@@ -239,6 +241,12 @@ def _joined(key: str, new: Any, old: Any, theirs: list[Any]) -> Any:
 
 def _hash(value: object) -> str:
     return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
+
+
+def _shared(a: str, b: str) -> float:
+    """How much of the shorter text stands in the other, in the same order."""
+    matched = sum(part.size for part in difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks())
+    return matched / max(min(len(a), len(b)), 1)
 
 
 def _start(text: str) -> str:

@@ -63,15 +63,16 @@ def _field(name: str, values: pa.Array, of_study: pa.ChunkedArray) -> dict[str, 
     known = pc.is_valid(values)
     n = int(pc.sum(known).as_py() or 0)
     counts = Counter({item["values"]: item["counts"] for item in pc.value_counts(values.filter(known)).to_pylist()})
-    vocabulary = VOCABULARY[name]
+    vocabulary = VOCABULARY[name] or ()
+    in_it = counts.keys() <= set(vocabulary)  # not so where values were made coarser
     return {
         "name": name,
         "known": n,
         "share": n / max(len(values), 1),
         "studies": len(pc.unique(of_study.filter(known))),
-        "seen": str(len(counts)) if vocabulary is None else f"{len(counts.keys() & set(vocabulary))} of {len(vocabulary)}",
+        "seen": f"{len(counts)} of {len(vocabulary)}" if vocabulary and in_it else str(len(counts)),
         "common": _range(counts) if name in INTEGER_FIELDS else _common(counts, n),
-        "unseen": _unseen(vocabulary or (), counts),
+        "unseen": _unseen(vocabulary, counts) if in_it else "",
     }
 
 
