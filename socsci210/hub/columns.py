@@ -55,7 +55,7 @@ def column_faults(name: str, path: Path, kind: Kind, token: str = "") -> Iterato
     """
     try:
         names, texts = _parquet(path) if path.suffix.lower() == ".parquet" else _delimited(path)
-    except (OSError, ValueError, pa.ArrowException):
+    except (OSError, ValueError, csv.Error, pa.ArrowException):
         yield "a table that cannot be read, so nobody can tell what is in it"
         return
     allowed = _allowed(name) if kind == "dataset" else None
@@ -128,8 +128,9 @@ def _texts(name: str, values: pa.Array | pa.ChunkedArray) -> Iterator[tuple[str,
 
 def _delimited(path: Path) -> tuple[list[str], Iterator[tuple[str, pa.Array]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else csv.Sniffer().sniff(file.readline() or ",", ",;\t|").delimiter
+        head = file.readline()
         file.seek(0)
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=head.count)
         names: Sequence[str] = next(csv.reader(file, delimiter=delimiter), [])
     kinds = {name: pa.string() for name in names}
     parsing, converting = pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True), pacsv.ConvertOptions(column_types=kinds)

@@ -6,6 +6,9 @@ belong to no commit; the Hub keeps them, so that a second run sends only the oth
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from huggingface_hub.errors import HfHubHTTPError
 
 from ..errors import HubError, SocSciError
@@ -34,7 +37,7 @@ def plan(
     """
     hub = _hub(package, repo, token, say, revision, tag)
     with guard(repo, hub.token, say):
-        return _planned(hub, package, private, revision or MAIN, tag)
+        return _planned(hub, identity(hub), package, private, revision or MAIN, tag)
 
 
 def push(
@@ -65,10 +68,11 @@ def push(
     hub = _hub(package, repo, token, say, revision, tag)
     branch = revision or MAIN
     with guard(repo, hub.token, say):
-        todo = _planned(hub, package, private, branch, tag)
+        me = identity(hub)
+        todo = _planned(hub, me, package, private, branch, tag)
         if not todo.exists:
             _create(hub, todo)
-            todo = _planned(hub, package, private, branch, tag)
+            todo = _planned(hub, me, package, private, branch, tag)
         for note in todo.notes:
             hub.say(note)
         hub.say(f"{hub.url} is {'private' if todo.private else 'public'}")
@@ -97,8 +101,7 @@ def _hub(package: Package, repo: str, token: str | None, say: Say, branch: str |
     return Hub(package.kind, repo, found, say)
 
 
-def _planned(hub: Hub, package: Package, private: bool, branch: str, tag: str | None) -> Plan:
-    me = identity(hub)
+def _planned(hub: Hub, me: Mapping[str, Any], package: Package, private: bool, branch: str, tag: str | None) -> Plan:
     state = hub.state(branch)
     check_permission(hub, me, exists=state is not None)
     todo = planned(hub, package, state, private=private, branch=branch, tag=tag)
