@@ -20,6 +20,8 @@ FIELDS = {
 ADULTS = {"years": [20, 30, 40, 50, 60, 70], "sex": [1, 2, 1], "state": [4, 5], "school": [1]}
 YOUNG = {**ADULTS, "years": [16, 30, 40, 50, 60, 17, 70]}
 ALONE = {"years": list(range(18, 90)), "sex": [1, 2, 1, 1, 2], "state": list(range(51)), "school": [1, 2, 2]}
+FAMILIES = {"open_two": "open_two_3", "allowed": "allowed_2"}
+"""These families stand in the test and in validation, the others in training: no side is empty, so no study is moved to fill one."""
 SECRET = "Nobody may read this sentence."
 
 
@@ -28,7 +30,7 @@ def study(folder: Path, name: str, people: dict[str, list[Any]], n: int = 84, **
     items = [{"id": f"item{k}", "bind": {"k": f"number {k}"}} for k in range(3)]
     asked = SECRET if name == "closed" else "Do you like"
     changes: dict[str, Any] = {
-        "provenance.family": name,
+        "provenance.family": FAMILIES.get(name, name),
         "provenance.rights": {"redistribute": "anyone", "why": "made up", **rights},
         "demographics.fields": FIELDS,
         "outcomes.0.question": [{"text": f"{asked} {{k}} of {name}?"}],
