@@ -1,8 +1,8 @@
 """What a push of the app publishes: a Space for people who do not program, which asks one model.
 
-The package itself travels with it, as a wheel. A Space that named it as a requirement would run whatever an index has under that name: an
-other version than the one that was tried here, somebody else's code, or nothing. A path to a wheel is no requirement either, because a
-Space installs these before it has the files of its repository; so `app.py` imports from the wheel as it stands.
+The package itself travels with it, as a wheel that the Space installs. One that it took from an index by name could be another version than
+the one that was tried here, somebody else's code, or nothing. The Space is built from a Dockerfile of its own: one of kind gradio installs
+what an app requires before it has the app's files, and extras of gradio with it, which do not agree with the package's pydantic.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from .package import CARD, Package
 from .wheel import write_wheel
 
 TITLE: Final = "Ask a simulated respondent"
+PORT: Final = 7860  # at which the Hub looks for the page
+EXTRAS: Final = ("train", "space")
 MODEL: Final = "model"  # folder of the repository that holds a model which is pushed with the app
 MOST_BYTES: Final = 1_000_000_000  # of a model in the repository of a Space; larger ones are for repositories of models
 
@@ -42,7 +44,7 @@ def prepare_space(model: str, repo: str, work: Path) -> Package:
         work: folder for what is made here.
 
     Raises:
-        HubError: gradio is not installed, or the folder is too large or cannot be published (as `prepare_model`).
+        HubError: gradio or torch is not installed, or the folder is too large or cannot be published (as `prepare_model`).
         DatasetError: there is no such model, or it cannot be asked for an answer at once.
     """
     notes: list[str] = []
@@ -60,12 +62,13 @@ def prepare_space(model: str, repo: str, work: Path) -> Package:
             notes.append(f"{model} is private: add a secret HF_TOKEN that may read it to the settings of the Space")
     wheel = write_wheel(work)
     files[wheel.name] = wheel
-    values = {"wheel": wheel.name, "model": None if settings.revision is None else model, "gradio": _gradio()}
+    python = ".".join(platform.python_version_tuple()[:2])
+    values = {"wheel": wheel.name, "model": None if settings.revision is None else model, "python": python, "port": PORT}
     card = _card(values)
     texts = {
         SETTINGS: settings.text,
-        "requirements.txt": _requirements(),
-        "app.py": _template("app.py.jinja").render(values) + "\n",
+        "requirements.txt": _requirements(wheel.name),
+        **{name: _template(f"{name}.jinja").render(values) + "\n" for name in ("app.py", "Dockerfile")},
         CARD: card,
     }
     for name, text in texts.items():
@@ -135,40 +138,41 @@ def _on_hub(model: str) -> tuple[Settings, bool]:
     return Settings(model, str(info.sha)), bool(info.private)
 
 
-def _gradio() -> str:
-    try:
-        return version("gradio")
-    except PackageNotFoundError:
-        raise HubError(
-            "gradio is not installed, and a Space runs the version that the app was tried with", fix="pip install 'socsci210[space]'"
-        ) from None
+def _requirements(wheel: str) -> str:
+    """The package, and all that it needs to run a model and the page, in the versions that are installed here.
 
-
-def _requirements() -> str:
-    """What the package needs to run a model, in the versions that are installed here."""
+    Raises:
+        HubError: one of these is not installed here.
+    """
     from packaging.requirements import Requirement
 
+    installed = distribution("socsci210")
+    if missing := set(EXTRAS) - set(installed.metadata.get_all("Provides-Extra") or ()):
+        raise HubError(f"the installed package knows nothing of {', '.join(sorted(missing))}", fix="install socsci210 again")
     found = set()
-    for line in distribution("socsci210").requires or ():
+    for line in installed.requires or ():
         requirement = Requirement(line)
-        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", "train")):
+        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in EXTRAS):
             try:
                 found.add(f"{requirement.name}=={version(requirement.name).partition('+')[0]}")
             except PackageNotFoundError:
-                found.add(f"{requirement.name}{requirement.specifier}")  # of an extra that is not installed here
-    return "\n".join(sorted(found, key=str.casefold)) + "\n"
+                raise HubError(
+                    f"{requirement.name} is not installed, and a Space runs the versions that the app was tried with",
+                    fix=f"pip install 'socsci210[{','.join(EXTRAS)}]'",
+                ) from None
+    return "\n".join([f"./{wheel}", *sorted(found, key=str.casefold)]) + "\n"
 
 
 def _card(values: Mapping[str, Any]) -> str:
-    model, python = values["model"], ".".join(platform.python_version_tuple()[:2])
+    model = values["model"]
     front = {
-        "title": TITLE, "emoji": "📋", "colorFrom": "blue", "colorTo": "gray", "sdk": "gradio", "sdk_version": values["gradio"],
-        "python_version": python, "app_file": "app.py", "license": "mit", "short_description": "What a model says people would answer",
+        "title": TITLE, "emoji": "📋", "colorFrom": "blue", "colorTo": "gray", "sdk": "docker", "app_file": "app.py",
+        "app_port": PORT, "license": "mit", "short_description": "What a model says people would answer",
         "tags": ["socsci210", "survey-experiments", "simulation"], **({"models": [model]} if model else {}),
     }  # fmt: skip
     page = _template("README.md.jinja").render(
         values, front="\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()),
-        title=TITLE, python=python, version=version("socsci210"), max_people=MAX_PEOPLE, max_texts=MAX_TEXTS, seconds=f"{SECONDS:.0f}",
+        title=TITLE, version=version("socsci210"), max_people=MAX_PEOPLE, max_texts=MAX_TEXTS, seconds=f"{SECONDS:.0f}",
         model_link=f"[{model}](https://huggingface.co/{model})" if model else "the model in this repository",
     )  # fmt: skip
     return page.strip() + "\n"

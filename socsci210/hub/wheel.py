@@ -1,4 +1,4 @@
-"""A wheel of the installed package: the code that runs here, in one file that Python imports from and pip installs."""
+"""A wheel of the installed package: the code that runs here, in one file that pip installs."""
 
 from __future__ import annotations
 

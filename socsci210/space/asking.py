@@ -97,7 +97,7 @@ def read_people(text: str) -> list[Person]:
     where = "People (CSV)"
     if len(text) > MAX_FILE:
         raise FormError(f"the file has {len(text):,} characters", where=where, expected=f"at most {MAX_FILE:,}", fix="ask fewer people")
-    text = text.removeprefix("\ufeff").strip()
+    text = text.removeprefix("\ufeff").strip(" \r\n")
     if not text:
         raise FormError("there are no people", where=where, fix="load a CSV file or paste one, or describe one person instead")
     first = text.split("\n", 1)[0]
@@ -128,7 +128,7 @@ def _columns(names: Sequence[str], where: str) -> list[str]:
     found = [re.sub(r"\W+", "_", name.strip().casefold()).strip("_") for name in names]
     for name, column in zip(names, found, strict=True):
         if column not in FIELDS:
-            near = get_close_matches(column, FIELDS, n=1, cutoff=0.6)
+            near = get_close_matches(column, FIELDS, n=1, cutoff=0.75)
             raise FormError(
                 f"unknown column {_short(name)}", where=where, expected=f"some of {', '.join(FIELDS)}",
                 fix=f"rename it to {near[0]}" if near else "remove this column: nothing but these fields is read",
