@@ -3,6 +3,7 @@
 from .faults import Fault
 from .repositories import Blob, Commit, Kind, Repository
 from .server import LocalHub
+from .state import ME
 from .users import User
 
-__all__ = ["Blob", "Commit", "Fault", "Kind", "LocalHub", "Repository", "User"]
+__all__ = ["ME", "Blob", "Commit", "Fault", "Kind", "LocalHub", "Repository", "User"]
