@@ -8,9 +8,9 @@ all rows, some minutes). From it, on the training people of the other half, whic
 - `dpo`: one epoch of pairs, from the `sft` model; beside it `sft, again`: one more epoch of `sft`, so that what more training does is not
   taken for what the pairs do.
 
-All are scored on the other half's held-out people (unseen_participants): W of cells (convention `stated`), accuracy by median of single
-people with the entropy ratio beside it, answer mass; `best possible` is the accuracy of the medians of the true distributions of the
-simulated world, `best without persona` that of the medians of the true cells.
+All are scored on the other half's held-out people (unseen_participants): W of cells (convention `stated`), accuracy of single people by
+median, with that by draw and the entropy ratio beside it, answer mass; `best possible` is the accuracy of the medians of the true
+distributions of the simulated world, `best without persona` that of the medians of the true cells.
 
 - `half` is another question: on the test sides of all four splits, from random weights as in the demo, `sft` with rows grouped by their
   stimulus gets half the minutes of plain shuffled training of the same code.
@@ -51,11 +51,13 @@ def objectives_summary(found: Sequence[dict[str, Figures]]) -> dict[str, Any]:
     """Differences between objectives on the same people; above 0 the claim holds."""
     distribution = [one["sft"].W - one["distribution"].W for one in found]
     dpo = [one["dpo"].accuracy - one["sft"].accuracy for one in found]
+    by_draw = [one["dpo"].by_draw - one["sft"].by_draw for one in found]
     control = [one["dpo"].accuracy - one["sft, again"].accuracy for one in found]
     return {
         "distribution_gain": interval(distribution),
         "distribution_time": round(max(one["distribution"].seconds / one["sft"].seconds for one in found), 3),
         "dpo_gain": interval(dpo),
+        "dpo_gain_by_draw": interval(by_draw),
         "dpo_gain_over_more_sft": interval(control),
         "distribution_as_good": min(distribution) >= 0,
         "dpo_beats_sft": min(dpo) > 0,
@@ -78,7 +80,7 @@ def half_summary(found: Sequence[dict[str, Half]]) -> dict[str, Any]:
 def show_objectives(found: Sequence[dict[str, Figures]], seeds: Sequence[int]) -> None:
     """The table for people."""
     table = Table(title="Held-out people of unseen_participants, studies that the starting model has not met", title_justify="left")
-    for heading in ("seed", "objective", "training s", "examples", "W", "accuracy by median", "entropy ratio", "answer mass"):
+    for heading in ("seed", "objective", "training s", "examples", "W", "accuracy by median", "by draw", "entropy ratio", "answer mass"):
         table.add_column(heading, justify="left" if heading == "objective" else "right")
     for seed, some in zip(seeds, found, strict=True):
         for name, one in some.items():

@@ -19,8 +19,8 @@ CONFIG: Final = "unseen_participants"
 PER_CELL: Final = 40  # people predicted in each cell
 SHARE: Final = 0.1  # of sft's seconds, for distribution
 SFT: Final[dict[str, Any]] = {"max_epochs": 1, "learning_rate": 1e-3}
-AGAIN: Final[dict[str, Any]] = {"max_epochs": 1, "learning_rate": 3e-4}
-DPO: Final[dict[str, Any]] = {"objective": "dpo", "dpo": {"beta": 1.0}, "max_epochs": 1, "learning_rate": 3e-4}
+AGAIN: Final[dict[str, Any]] = SFT
+DPO: Final[dict[str, Any]] = {"objective": "dpo", "dpo": {"beta": 3.0}, "max_epochs": 1, "learning_rate": 3e-4}
 DISTRIBUTION: Final[dict[str, Any]] = {
     "objective": "distribution", "distribution": {"persona": "sampled"}, "batch_size": 8, "share_prefix": 1, "learning_rate": 3e-3,
 }  # fmt: skip
@@ -30,6 +30,7 @@ class Figures(NamedTuple):
     """Of one model, or of a best possible one, on held-out people."""
 
     accuracy: float
+    by_draw: float = float("nan")
     W: float = float("nan")
     entropy_ratio: float = float("nan")
     mass: float = float("nan")
@@ -37,11 +38,15 @@ class Figures(NamedTuple):
     examples: int = 0
 
     def cells(self) -> list[str]:
-        """For a table: seconds, examples, W, accuracy, entropy ratio, answer mass."""
+        """For a table: seconds, examples, W, accuracy by median and by draw, entropy ratio, answer mass."""
+        shares = (self.W, self.accuracy, self.by_draw)
         return [
-            f"{self.seconds:.1f}", f"{self.examples:,}", f"{self.W:.4f}", f"{self.accuracy:.4f}", f"{self.entropy_ratio:.2f}",
+            f"{self.seconds:.1f}",
+            f"{self.examples:,}",
+            *(f"{one:.4f}" for one in shares),
+            f"{self.entropy_ratio:.2f}",
             f"{self.mass:.4f}",
-        ]  # fmt: skip
+        ]
 
 
 def run_objectives(seed: int, folder: Path, minutes: float, people: int) -> dict[str, Figures]:
@@ -78,8 +83,8 @@ def _figures(model: Trained, dataset: Path, seed: int) -> Figures:
     run = scored(model.folder, dataset, CONFIG, seed, PER_CELL)
     assert run.individual is not None and run.stated is not None and run.answer_mass is not None
     return Figures(
-        run.individual.median.point, run.stated.W.point, float(run.individual.entropy_ratio or "nan"), run.answer_mass.mean, model.seconds,
-        model.examples,
+        run.individual.median.point, run.individual.draw.point, run.stated.W.point, float(run.individual.entropy_ratio or "nan"),
+        run.answer_mass.mean, model.seconds, model.examples,
     )  # fmt: skip
 
 
