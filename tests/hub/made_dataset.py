@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from socsci210.build import build
 from socsci210.demographics import STATES
 from socsci210.registry import Registry
 
-from ..toys import Toy, many, toy
+from ..toys import BASE, Toy, many, toy
 
 FIELDS = {
     "age": {"columns": ["years"]},
@@ -25,18 +26,22 @@ FAMILIES = {"open_two": "open_two_3", "allowed": "allowed_2"}
 SECRET = "Nobody may read this sentence."
 
 
-def study(folder: Path, name: str, people: dict[str, list[Any]], n: int = 84, **rights: str) -> Toy:
-    """A study of its own family and wording, with three items."""
+def study(folder: Path, name: str, people: dict[str, list[Any]], n: int = 84, without: Sequence[int] = (), **rights: str) -> Toy:
+    """A study of its own family and wording, with two questions of three items each; its deposit lacks the people `without`."""
     items = [{"id": f"item{k}", "bind": {"k": f"number {k}"}} for k in range(3)]
-    asked = SECRET if name == "closed" else "Do you like"
+    asked = SECRET if name == "closed" else "Do you"
+    outcomes = [
+        {**BASE["outcomes"][0], "id": verb, "label": verb, "question": [{"text": f"{asked} {verb} {{k}} of {name}?"}], "items": items}
+        for verb in ("like", "trust")
+    ]
     changes: dict[str, Any] = {
         "provenance.family": FAMILIES.get(name, name),
         "provenance.rights": {"redistribute": "anyone", "why": "made up", **rights},
         "demographics.fields": FIELDS,
-        "outcomes.0.question": [{"text": f"{asked} {{k}} of {name}?"}],
-        "outcomes.0.items": items,
+        "outcomes": outcomes,
     }
-    return toy(folder, changes, many(n, **people), study_id=name)
+    rows = [row for place, row in enumerate(many(n, **people)) if place not in without]
+    return toy(folder, changes, rows, study_id=name)
 
 
 def made(folder: Path) -> Path:

@@ -22,7 +22,7 @@ from socsci210.registry import Registry
 from socsci210.splits import check_disjoint, partition, units_of
 
 from ..toys import contents, read_here
-from .made_dataset import ALONE, SECRET, built, made, study
+from .made_dataset import ALONE, SECRET, YOUNG, built, made, study
 
 YOUNG_PEOPLE = [place for place in range(84) if place % 7 in (0, 5)]  # 16 and 17 years old
 
@@ -112,17 +112,8 @@ def test_minors_are_left_out_and_everything_is_counted_anew(folder: Path, packag
 
 def test_cells_are_those_of_a_build_without_these_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """The same study, its deposit without the minors: everything counted there is what the push counts."""
-    from ..toys import many, toy
-    from .made_dataset import FIELDS, YOUNG
-
     read_here(monkeypatch)
-    people = many(84, **YOUNG)
-    items = [{"id": f"item{k}", "bind": {"k": f"number {k}"}} for k in range(3)]
-    changes = {
-        "provenance.family": "young", "demographics.fields": FIELDS, "outcomes.0.items": items,
-        "outcomes.0.question": [{"text": "Do you like {k} of young?"}],
-    }  # fmt: skip
-    toy(tmp_path, changes, [row for place, row in enumerate(people) if place not in YOUNG_PEOPLE], study_id="young")
+    study(tmp_path, "young", YOUNG, without=YOUNG_PEOPLE)
     expected = DatasetFolder(built(tmp_path, ["young"])).table("cells").to_pylist()
     (tmp_path / "work").mkdir()
     published = unpacked(prepared(folder, tmp_path / "work"), tmp_path / "repository")
@@ -138,11 +129,11 @@ def test_a_reader_with_the_deposit_builds_the_withheld_study_again(
     read_here(monkeypatch)
     withheld = package[1].path / "studies_withheld"
     noted = json.loads((withheld / "closed" / "hashes.json").read_text())
-    assert noted["rows"] == 252 and noted["deposit_files"][0]["file"] == "data.csv" and "The deposit says nothing." in noted["why"]
+    assert noted["rows"] == 504 and noted["deposit_files"][0]["file"] == "data.csv" and "The deposit says nothing." in noted["why"]
     report = build(["closed"], deposits=folder / "deposits", out=tmp_path / "again", registry=Registry([withheld, folder / "studies"]))
-    assert report.failed == {} and check_rebuilt(tmp_path / "again", withheld) == {"closed": 252}
+    assert report.failed == {} and check_rebuilt(tmp_path / "again", withheld) == {"closed": 504}
     command = [sys.executable, "-m", "socsci210.hub.rebuilt", str(tmp_path / "again"), str(withheld)]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "closed: 252 rows, the same as published\n"
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "closed: 504 rows, the same as published\n"
     changed = tmp_path / "changed" / "closed"
     shutil.copytree(withheld / "closed", changed)
     (changed / "hashes.json").write_text(json.dumps(noted | {"rows_sha256": "0" * 64}))

@@ -120,7 +120,7 @@ def test_a_study_is_added_without_sending_the_others_again(versions: Any) -> Non
 def test_everybody_loads_what_was_pushed(hub: LocalHub, base: Path, versions: Any, tmp_path: Path) -> None:
     found = run(hub, LOADED, tmp_path)
     whole = DatasetFolder(base / "dataset")
-    assert found["rows"][0] == found["rows"][1] + 252
+    assert found["rows"][0] == found["rows"][1] + 504
     assert found["studies"] == [["allowed", "later", "open_one", "open_two", "young"], ["allowed", "open_one", "open_two", "young"]]
     rows = sorted(found["whole"], key=lambda row: row["sample_id"])
     assert rows == whole.rows(studies=["open_one"]).sort_by("sample_id").to_pylist()
