@@ -79,7 +79,7 @@ def record(output: Path) -> dict[str, Any]:
 def assert_same(one: Path, other: Path) -> None:
     first, second = (load_file(folder / "model.safetensors") for folder in (one, other))
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-    for key in ("losses", "steps", "epochs", "rows_seen", "trained_tokens", "validation"):
+    for key in ("losses", "steps", "epochs", "rows_seen", "loss_terms", "validation"):
         assert record(one)[key] == record(other)[key], key
 
 

@@ -59,7 +59,7 @@ def run_record(
         "steps": progress.step,
         "epochs": progress.epoch,
         "rows_seen": progress.rows,
-        "trained_tokens": progress.tokens,
+        "loss_terms": progress.tokens,  # what losses are means over: tokens (sft, reasoning), pairs, distributions
         "seconds": round(progress.seconds, 1),
         "losses": progress.losses,
         "processes": accelerator.num_processes,
