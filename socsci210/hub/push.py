@@ -15,7 +15,7 @@ from ..errors import HubError, SocSciError
 from .client import Hub, check_permission, check_token, checked_id, identity
 from .commit import based, committed
 from .guard import AGAIN, as_user, found_token, guard
-from .package import Package, PushResult, Say
+from .package import CARD, Package, PushResult, Say
 from .plan import MAIN, Plan, check_names, check_package, planned
 from .safety import check_files
 
@@ -73,6 +73,7 @@ def push(
         if not todo.exists:
             _create(hub, todo)
             todo = _planned(hub, me, package, private, branch, tag)
+            _check_empty(hub, todo)
         for note in todo.notes:
             hub.say(note)
         hub.say(f"{hub.url} is {'private' if todo.private else 'public'}")
@@ -123,6 +124,18 @@ def _create(hub: Hub, todo: Plan) -> None:
     except HfHubHTTPError as error:
         if error.response.status_code != 409:
             raise
+
+
+def _check_empty(hub: Hub, todo: Plan) -> None:
+    """Refuse a repository that was not there when the push began, and has been filled since.
+
+    Raises:
+        HubError: somebody else was faster, with something else.
+    """
+    if todo.changed and set(todo.paths("delete", "replace", "keep")) - {CARD}:
+        found = f"somebody was faster: the repository was made and filled meanwhile, commit {str(todo.head or todo.starting_point)[:12]}"
+        fix = "look at what they did, and run the same command again to put this in its place"
+        raise HubError(found, where=hub.repo, expected="no such repository, as this push began", fix=fix)
 
 
 def _unchanged(hub: Hub, todo: Plan) -> str:

@@ -214,6 +214,13 @@ def test_a_token_revoked_during_the_push_leaves_the_old_commit(hub: LocalHub, tm
     assert held(hub) == contents(one)
 
 
+def test_offline_is_told(hub: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE forbids") as refused:
+        push(package(tmp_path / "1"), REPO, say=print)
+    assert refused.value.fix == "unset HF_HUB_OFFLINE" and not hub.requests
+
+
 def test_incomplete_cards_are_refused(hub: LocalHub, tmp_path: Path) -> None:
     made = package(tmp_path / "1")
     lacking = made.card.replace("## Out-of-scope use", "## Other use")

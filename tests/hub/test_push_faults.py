@@ -182,6 +182,17 @@ def test_a_change_between_look_and_commit_is_not_overwritten(connection: tuple[L
     assert held(hub)["dataset.json"] == b"edited" and "only-1.txt" in held(hub)
 
 
+def test_a_repository_that_is_filled_meanwhile_is_left_alone(connection: tuple[LocalHub, list[float]], tmp_path: Path) -> None:
+    hub, _ = connection
+    theirs, mine = package(tmp_path / "1"), package(tmp_path / "2", version=2)
+    hub.fail("/api/repos/create", meanwhile=lambda: push(theirs, REPO, say=ignore))
+    with pytest.raises(HubError, match="made and filled meanwhile"):
+        push(mine, REPO, say=ignore)
+    assert held(hub) == contents(theirs)
+    push(mine, REPO, say=ignore)
+    assert held(hub) == contents(mine)
+
+
 CHILD = """
 import sys
 from pathlib import Path
