@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from socsci210.audit import audit
@@ -18,7 +20,9 @@ from socsci210.hub.dataset import prepare_dataset
 from socsci210.hub.package import Package
 from socsci210.hub.rebuilt import check_rebuilt
 from socsci210.hub.safety import check_files
+from socsci210.hub.subset import write_subset
 from socsci210.registry import Registry
+from socsci210.schema import ROWS
 from socsci210.splits import check_disjoint, partition, units_of
 
 from ..toys import contents, read_here
@@ -223,3 +227,27 @@ def test_a_study_of_minors_only_is_left_out_and_a_changed_study_file_refused(tmp
     path.write_text(path.read_text().replace("A toy", "Another toy"))
     with pytest.raises(HubError, match="the study file of school is not the one it was built from"):
         prepare_dataset(tmp_path / "dataset", "lab/made", tmp_path / "c", studies=[tmp_path / "studies"])
+
+
+def test_a_conjoint_without_some_people(tmp_path: Path, simulated_deposits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attributes go with their people; a study whose people all stay is as it was built."""
+    read_here(monkeypatch)
+    studies = ("sim_jury_pay", "sim_town_budget")
+    build(studies, deposits=simulated_deposits, out=tmp_path / "whole", registry=Registry())
+    whole = DatasetFolder(tmp_path / "whole")
+    (tmp_path / "part").mkdir()
+    write_subset(whole, studies, {"sim_town_budget": [0, 2, 5]}, tmp_path / "part", coarse=False, about={})
+    part = DatasetFolder(tmp_path / "part")
+
+    def rest(table: pa.Table) -> list[dict[str, Any]]:
+        return [row for row in table.to_pylist() if row["study_id"] == "sim_jury_pay" or row["participant"] not in (0, 2, 5)]
+
+    for name in ("attributes", "participants"):
+        assert part.table(name).to_pylist() == rest(whole.table(name))
+    keys = [("study_id", "ascending"), ("sample_id", "ascending")]
+    columns = [name for name in ROWS.names if name != "stimuli"]
+    found = part.rows(columns=columns).cast(pa.schema([ROWS.field(name) for name in columns])).sort_by(keys)
+    assert found.to_pylist() == rest(whole.rows(columns=columns).cast(found.schema).sort_by(keys))
+    for name in ("cells", "outcomes", "conditions", "studies"):
+        same = [[row for row in folder.table(name).to_pylist() if row["study_id"] == "sim_jury_pay"] for folder in (part, whole)]
+        assert same[0] == same[1]
