@@ -38,6 +38,8 @@ LICENCES: Final = {
     "unknown": "unknown",
 }  # fmt: skip
 """The Hub's names of licences that study files name."""
+_NAMED: Final = 40
+"""More studies than this are not named in a command."""
 _SIZES: Final = (("n<1K", 10**3), ("1K<n<10K", 10**4), ("10K<n<100K", 10**5), ("100K<n<1M", 10**6), ("1M<n<10M", 10**7))
 
 
@@ -78,7 +80,7 @@ def dataset_card(
         tables=present,
         manifest=manifest,
         licence_words=_licence_words(licence["license"]),
-        built=" ".join(study["study_id"] for study in studies),
+        built=" ".join(study["study_id"] for study in studies) if len(studies) <= _NAMED else "STUDY...",
         withheld=withheld or {},
         privacy=privacy,
         privacy_notes=privacy_notes,

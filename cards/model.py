@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .markdown import code, escaped, linked, template
 from .merging import mark
-from .scores import Scored, context, eval_results, read_scores
+from .scores import Scored, context, eval_results, one_line, read_scores
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -165,4 +165,4 @@ def _without_results(record: Mapping[str, Any], repository: str | None) -> list[
     """The commands that would make results."""
     config = " ".join(record["train_on"][:1])
     predict = f"socsci210 predict --model {repository or 'MODEL'} --dataset DATASET --config {config} --out predictions.parquet"
-    return [predict, "socsci210 score predictions.parquet --dataset DATASET --out results.json"]
+    return [one_line(predict), "socsci210 score predictions.parquet --dataset DATASET --out results.json"]

@@ -102,7 +102,7 @@ def context(scored: Scored, model: str) -> dict[str, Any]:
         "parities": [_parity_row(run, one) for run in runs for one in run.parity],
         "good": [f"{_split(run)}: {verdict.text}" for run, verdict in said if verdict.tone == "good"],
         "bad": [f"{_split(run)}: {verdict.text}" for run, verdict in said if verdict.tone != "good"],
-        "commands": [_one_line(line) for run, (_, seed) in zip(runs, scored.runs, strict=True) for line in commands(run, seed)],
+        "commands": [one_line(line) for run, (_, seed) in zip(runs, scored.runs, strict=True) for line in commands(run, seed)],
     }
 
 
@@ -156,7 +156,7 @@ def _anonymous(run: Run, model: str) -> Run:
     return run.model_copy(update={"model": model, "contamination": overlap})
 
 
-def _one_line(command: str) -> str:
+def one_line(command: str) -> str:
     """A command that stays one line of a block of code, whatever a results file calls its split."""
     return " ".join(command.split()).replace("```", "")
 
