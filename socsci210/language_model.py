@@ -27,9 +27,9 @@ def load_model(model: str, device: str | None = None, *, at: str | None = None) 
     A folder or repository that holds an adapter alone is loaded together with the model that it names, at the commit that it names.
 
     Args:
-        model: folder or Hub id.
+        model: folder or Hub id; `org/name@v1` is the branch, tag or commit v1 of a Hub id, everywhere in this package.
         device: default: a GPU if there is one.
-        at: branch, tag or commit of a Hub id; default: the newest commit of its main branch.
+        at: that v1, given apart.
 
     Raises:
         DatasetError: there is no such model.
@@ -51,6 +51,7 @@ def load_tokenizer(model: str, *, at: str | None = None) -> Any:
     """The tokenizer of a model folder or Hub id; errors are those of transformers."""
     from transformers import AutoTokenizer
 
+    model, at = split_revision(model, at)
     return AutoTokenizer.from_pretrained(model, revision=at)
 
 
@@ -66,12 +67,19 @@ def load_weights(model: str, *, dtype: Any, at: str | None = None, cache: Path |
     from transformers import AutoModelForCausalLM
     from transformers.utils.peft_utils import find_adapter_config_file
 
+    model, at = split_revision(model, at)
     found = find_adapter_config_file(model, revision=at, cache_dir=cache)
     if found is None or (Path(model) / CONFIG).is_file():
         return AutoModelForCausalLM.from_pretrained(model, dtype=dtype, revision=at, cache_dir=cache)
     named = json.loads(Path(found).read_text(encoding="utf-8"))
     base = AutoModelForCausalLM.from_pretrained(named["base_model_name_or_path"], dtype=dtype, revision=named.get("revision"))
     return put_on(base, model, at=at, cache=cache)
+
+
+def split_revision(model: str, at: str | None = None) -> tuple[str, str | None]:
+    """(folder or Hub id, revision) of `org/name@v1`; no Hub id holds an @."""
+    name, found, revision = model.partition("@")
+    return (name, at or revision) if found and not Path(model).exists() else (model, at)
 
 
 def put_on(base: Any, adapter: str | Path, *, at: str | None = None, cache: Path | None = None) -> Any:
@@ -95,6 +103,7 @@ def merge_adapters(model: Any) -> Any:
 
 def revision(model: str, *, at: str | None = None) -> str:
     """The commit of a Hub model; of a folder, 16 hex digits over names, sizes and both ends of its weight files."""
+    model, at = split_revision(model, at)
     folder = Path(model)
     if not folder.is_dir():
         from huggingface_hub import resolve_revision
@@ -138,18 +147,27 @@ def _advice(model: str) -> str:
     return f"the folder holds an adapter of {base}: have that model there, and peft installed (pip install 'socsci210[train]')"
 
 
-def answers_at_once(record: Mapping[str, Any], model: str) -> None:
-    """Checks, by its run record, that a model may be asked for an answer right behind the prompt.
+def rationales_of(record: Mapping[str, Any], model: str, number: int | None) -> int | None:
+    """How many rationales a model writes before its answer, which its distribution is averaged over; None where it answers at once.
+
+    Args:
+        record: its run record, or nothing.
+        model: for the message.
+        number: as wished; default: 1.
 
     Raises:
-        DatasetError: it was trained to write a rationale first; what it would answer without one, it never learned.
+        DatasetError: fewer than one, or a wish where the run record does not say that the model was trained to write rationales.
     """
+    if number is not None and number < 1:
+        raise DatasetError(f"--rationales {number}", expected="1 or more", fix="check --rationales")
     if record.get("reasoning"):
+        return number or 1
+    if number is not None:
         raise DatasetError(
-            "this model writes a rationale before its answer, and exact distributions are read right behind the prompt", where=model,
-            expected="a model of objective sft, dpo or distribution",
-            fix="train or name one of these; distributions behind generated rationales cannot be read yet",
+            f"--rationales {number} for a model that answers at once", where=model,
+            expected="a model folder or Hub id with a run record of objective reasoning", fix="leave it out",
         )  # fmt: skip
+    return None
 
 
 def training_of(model: str, _later: tuple[str, ...] = ()) -> dict[str, Any] | None:
@@ -161,11 +179,9 @@ def training_of(model: str, _later: tuple[str, ...] = ()) -> dict[str, Any] | No
         neither a record nor a base.
 
     Raises:
-        DatasetError: there is no such model, or it cannot answer at once (`answers_at_once`).
+        DatasetError: there is no such model.
     """
     stored = run_record(model)
-    if not _later:
-        answers_at_once(stored, model)
     base = _base(stored, model)
     if not stored and base is None:
         return None
@@ -201,6 +217,7 @@ def run_record(model: str, *, at: str | None = None, cache: Path | None = None) 
     Raises:
         DatasetError: there is no such model.
     """
+    model, at = split_revision(model, at)
     path: str | None = str(Path(model) / RECORD)
     if not Path(model).is_dir():
         from huggingface_hub import hf_hub_download

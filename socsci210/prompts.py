@@ -27,7 +27,7 @@ INSTRUCTION: Final = "Read the question below and answer exactly as this person 
 INSTRUCTION_AFTER: Final = (
     "Answer the question above exactly as the person described below would. Follow the response instructions precisely."
 )
-PLAIN_CUE: Final = "\n\nAnswer:\n"  # ends the prompt of a tokenizer without a chat template
+PLAIN_CUE: Final = "\n\nAnswer:\n"  # ends the prompt of a tokenizer without a chat template, and a rationale
 
 _AT_ONCE: Final = 1000  # texts of one call of a tokenizer, which reads them in parallel
 
@@ -278,6 +278,10 @@ class PromptEncoder:
         if ids is None:
             ids = cache[key] = self._encode(text())
         return ids
+
+    def rationales(self, texts: Sequence[str]) -> list[Ids]:
+        """Ids of rationales as they follow a prompt, without the blanks around them and each with `PLAIN_CUE`, which ends it, behind it."""
+        return self._encode_all([f"{text.strip()}{PLAIN_CUE}" for text in texts])
 
     def answer(self, response: int) -> tuple[int, ...]:
         """Ids of an answer as they follow a prompt, the end of turn included."""

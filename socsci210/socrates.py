@@ -18,12 +18,12 @@ import numpy as np
 
 from .demographics import FIELDS
 from .errors import DatasetError
-from .language_model import answers_at_once, run_record
+from .language_model import rationales_of, run_record
 from .prompts import PERSONA_HEADER, persona, same_words
 from .schema import MAX_ENUMERATED
 
 if TYPE_CHECKING:
-    from .predict.exact import ExactAnswers
+    from .predict.exact import Asked
     from .row_texts import ScaleKey
 
 Persona = Mapping[str, Any] | str
@@ -35,8 +35,10 @@ class Answer:
 
     Attributes:
         values: the answers of the scale, ascending.
-        probabilities: of each, given that the answer is one of them; they sum to 1.
-        answer_mass: probability, before that, that the answer is on the scale at all. Far below 1, the rest means little.
+        probabilities: of each, given that the answer is one of them; they sum to 1. All nan where a model that writes rationales came to no
+            answer in any of them.
+        answer_mass: probability, before that, that the answer is on the scale at all. Far below 1, the rest means little; at 0 there is no
+            answer.
     """
 
     values: tuple[int, ...]
@@ -45,11 +47,20 @@ class Answer:
 
     @property
     def mean(self) -> float:
-        """The expected answer."""
+        """The expected answer; nan where there is none."""
         return float(np.dot(self.values, self.probabilities))
 
     def draw(self, seed: int) -> int:
-        """One answer, drawn by its probability; the same for the same seed."""
+        """One answer, drawn by its probability; the same for the same seed.
+
+        Raises:
+            DatasetError: there is none.
+        """
+        if np.isnan(self.probabilities).any():
+            raise DatasetError(
+                "no answer can be drawn: none of the model's rationales came to one", expected="answer_mass above 0",
+                fix="ask for more rationales: Socrates(model, rationales=K)",
+            )  # fmt: skip
         uniform = np.random.default_rng(seed).random()
         at = int(np.searchsorted(np.cumsum(self.probabilities), uniform * sum(self.probabilities), side="right"))
         return self.values[min(at, len(self.values) - 1)]
@@ -59,32 +70,44 @@ class Socrates:
     """A causal language model and the way it wants to be asked.
 
     Args:
-        model: folder that `socsci210 train` wrote, adapters included, any other model folder, or a Hub id.
+        model: folder that `socsci210 train` wrote, adapters included, any other model folder, or a Hub id (`org/name@v1` for a version).
         template: layout of the prompt; default: what the model's run record says it was trained with, else `upstream`.
         device: default: a GPU if there is one.
         batch_size: prompts per forward pass, at most.
+        rationales: of a model that writes one before its answer, how many are drawn for each prompt; probabilities are means over them.
+            Default: 1.
 
     Raises:
-        DatasetError: there is no such model.
+        DatasetError: there is no such model, or it writes no rationales and some are asked for.
         PromptError: there is no such template, or the model was trained on other words than this version's template of that name.
     """
 
-    def __init__(self, model: str | Path, *, template: str | None = None, device: str | None = None, batch_size: int = 64) -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        template: str | None = None,
+        device: str | None = None,
+        batch_size: int = 64,
+        rationales: int | None = None,
+    ) -> None:
         self.name, self.device, self.batch_size = str(model), device, batch_size
         self.record = run_record(self.name)
-        answers_at_once(self.record, self.name)
+        self.rationales = rationales_of(self.record, self.name, rationales)
         self.template = template or self.record.get("template") or "upstream"
         if template is None:
             same_words(self.record, self.name)
 
     @cached_property
-    def _exact(self) -> ExactAnswers:
+    def _asked(self) -> Asked:
         from .language_model import load_model
         from .predict.exact import ExactAnswers
+        from .predict.rationales import Rationales
         from .prompts import PromptEncoder
 
         loaded, tokenizer = load_model(self.name, self.device)
-        return ExactAnswers(loaded, PromptEncoder(tokenizer, self.template), batch_size=self.batch_size)
+        exact = ExactAnswers(loaded, PromptEncoder(tokenizer, self.template), batch_size=self.batch_size)
+        return exact if self.rationales is None else Rationales(exact, number=self.rationales)
 
     def predict(self, persona: Persona, stimulus: str, scale: Sequence[int] | ScaleKey) -> Answer:
         """The answer of one person to one question.
@@ -105,11 +128,11 @@ class Socrates:
         from .predict.exact import normalise
 
         values = [_values(scale) for _, _, scale in asked]
-        encoder = self._exact.encoder
+        encoder = self._asked.encoder
         prompts = [encoder.prompt(_persona_text(who), stimulus) for who, stimulus, _ in asked]
         answers = {some: encoder.answers(some) for some in set(values)}
         out = []
-        for some, log in zip(values, self._exact.ask(prompts, [answers[some] for some in values]), strict=True):
+        for some, log in zip(values, self._asked.ask(prompts, [answers[some] for some in values]), strict=True):
             probabilities, mass = normalise(log[None])
             out.append(Answer(some, tuple(probabilities[0].tolist()), float(mass[0])))
         return out
@@ -131,7 +154,7 @@ class Socrates:
             config, split: which rows.
             out: file to write; default: beside this process, named after model, config and split.
             per_cell: at most so many people of each cell.
-            seed: decides which people those are, and draws where a scale cannot be enumerated.
+            seed: decides which people those are, rationales, and draws where a scale cannot be enumerated.
 
         Raises:
             DatasetError: as `socsci210.predict.predict`.
@@ -144,6 +167,7 @@ class Socrates:
         return predict(
             engine="transformers", model=self.name, dataset=Path(dataset), config=config, split=split, out=Path(out),
             template=self.template, batch_size=self.batch_size, per_cell=per_cell, seed=seed,
+            rationales=self.rationales,
         )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,18 @@ def gradient(model: Any, loss: torch.Tensor) -> torch.Tensor:
     return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
-def with_rationales(dataset: Path, *, missing: int = 3) -> Path:
-    """Writes rationales for the training rows of a tiny dataset."""
+def person_thinks(study: str, sample: int) -> str:
+    """A rationale that tells the row."""
+    return f" Person {sample} of {study} thinks.\n"
+
+
+def with_rationales(dataset: Path, *, missing: int | None = 3, text: Callable[[str, int], str] = person_thinks) -> Path:
+    """Writes rationales for the training rows of a tiny dataset, but for every 24th one."""
     for path in sorted((dataset / "data").glob("*/*.parquet")):
         if "studies-train" not in path.parent.name:
             continue
         table = pq.read_table(path, columns=["study_id", "sample_id"])
-        texts = [None if int(sample) % 24 == missing else f" Person {sample} of {study} thinks.\n" for study, sample in
+        texts = [None if int(sample) % 24 == missing else text(study, int(sample)) for study, sample in
                  zip(table.column("study_id").cast("string").to_pylist(), table.column("sample_id").to_pylist(), strict=True)]  # fmt: skip
         target = dataset / "reasoning" / path.relative_to(dataset / "data")
         target.parent.mkdir(parents=True, exist_ok=True)

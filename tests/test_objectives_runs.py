@@ -17,11 +17,8 @@ import yaml
 from accelerate.state import AcceleratorState
 
 from socsci210.dataset_folder import DatasetFolder
-from socsci210.errors import DatasetError
 from socsci210.language_model import load_model
-from socsci210.predict import predict
 from socsci210.prompts import PromptEncoder
-from socsci210.socrates import Socrates
 from socsci210.train import run as run_module
 from socsci210.train.config import resolve
 from socsci210.train.examples import RowTokens
@@ -162,13 +159,7 @@ def test_mixture_has_examples_of_both_parts(dataset: Path, tmp_path: Path) -> No
     assert record["rows_seen"] == 6 * 16
 
 
-def test_a_model_that_reasons_is_not_asked_for_bare_answers(dataset: Path, tmp_path: Path) -> None:
+def test_rows_without_a_rationale_are_counted(dataset: Path, tmp_path: Path) -> None:
     record = run(dataset, tmp_path / "m", objective="reasoning", max_steps=2)
     assert record["reasoning"] is True
     assert record["objectives"]["reasoning"]["rows_without_rationale"] == 4
-    with pytest.raises(DatasetError, match="writes a rationale before its answer"):
-        Socrates(str(tmp_path / "m"))
-    with pytest.raises(DatasetError, match="writes a rationale before its answer"):
-        predict(
-            engine="transformers", model=str(tmp_path / "m"), dataset=dataset, config="unseen_studies", out=tmp_path / "predictions.parquet"
-        )

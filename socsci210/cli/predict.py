@@ -33,6 +33,12 @@ def predict(
         int | None,
         typer.Option(min=1, help="Answers drawn where a distribution cannot be had (default: 1, of a server 10).", show_default=False),
     ] = None,
+    rationales: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Rationales per prompt of a model that writes them: a mean over so many (default: 1).", show_default=False
+        ),
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible API.", rich_help_panel=_SERVER)] = None,
     allow_send_rows: Annotated[
         bool, typer.Option("--allow-send-rows", help="Rows may leave this machine for that server.", rich_help_panel=_SERVER)
@@ -93,12 +99,16 @@ def predict(
             per_cell=per_cell,
             arms=arms,
             draws=draws or 1,
+            rationales=rationales,
             server=server,
             progress=lambda done, wanted: bar.update(task, completed=done, total=wanted),
         )
-    if left_out := read_metadata(written).get("left_out"):
+    about = read_metadata(written)
+    if left_out := about.get("left_out"):
         told = ", ".join(f"{n:,} ({reason})" for reason, n in left_out.items())
         console.print(f"rows without a prediction: {told}", markup=False, highlight=False, soft_wrap=True)
+    if silent := about.get("usage", {}).get("rows_not_parsed"):
+        console.print(f"rows without an answer that could be read: {silent:,}", markup=False, highlight=False, soft_wrap=True)
     print(written)
 
 

@@ -178,7 +178,14 @@ def read_experiment(setting: str, path: Path | None = None, overrides: Sequence[
         raise ExperimentError(
             f"it is for {config.setting}", where=str(file), expected=name, fix="name the setting that the file is for, or another file"
         )
-    config.training(dataset="dataset", output="model", seed=config.seeds[0], fraction=config.fractions[-1] if config.fractions else None)
+    trained = config.training(
+        dataset="dataset", output="model", seed=config.seeds[0], fraction=config.fractions[-1] if config.fractions else None
+    )
+    if config.serve is not None and "reasoning" in trained.weights:
+        raise ExperimentError(
+            "serve with objective reasoning: a server is asked for an answer right behind the prompt", where=str(file),
+            expected="prediction by the package itself, which asks such a model behind its rationales", fix="leave serve out",
+        )  # fmt: skip
     if config.launch.accelerate is not None:
         accelerate_file(config.launch.accelerate)
     return ResolvedExperiment(config, file, {key: source.get(key, "default") for key, _ in flat(config.model_dump())})

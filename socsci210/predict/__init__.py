@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
-from ..language_model import training_of
+from ..language_model import rationales_of, run_record, training_of
 from ..prompts import same_words, template_hash
 from .crossing import select_arms
 from .openai_options import ServerOptions
@@ -18,6 +18,7 @@ from .shards import PREDICTIONS, Processes, Progress, predictions_schema, read_m
 ENGINES: Final = ("transformers", "openai", "uniform", "train_lookup", "pooled_oracle")
 SHARD_ROWS: Final = 4096
 CONTROL_SHARD_ROWS: Final = 1 << 18  # a control takes no time: few shards
+RATIONALE_SHARD_ROWS: Final = 512  # a row with a rationale takes about as long as a hundred without
 
 __all__ = ["ENGINES", "PREDICTIONS", "ServerOptions", "predict", "read_metadata"]
 
@@ -36,6 +37,7 @@ def predict(
     per_cell: int | None = None,
     arms: bool = False,
     draws: int = 1,
+    rationales: int | None = None,
     shard_rows: int | None = None,
     progress: Progress | None = None,
     server: ServerOptions | None = None,
@@ -54,11 +56,13 @@ def predict(
         model: folder or Hub id of a causal language model (engine `transformers`), or the name that the server knows it by (`openai`).
         template: prompt template; default: the one that the model's run record names, else upstream.
         batch_size: prompts per forward pass, at most.
-        seed: decides which people `per_cell` takes, and the draws.
+        seed: decides which people `per_cell` takes, the draws and the rationales.
         per_cell: at most so many rows of each (study, condition, outcome, item).
         arms: instead of the rows, every persona of a study through every condition of each item of the split (`crossing.select_arms`);
             the file's key is then `shards.ARM_KEY`, with `shards.SHOWN_TO` where it has conjoints.
         draws: texts drawn for each row whose answers cannot be enumerated (engine `transformers`; a server has its own number).
+        rationales: of a model that writes one before its answer, how many are drawn for each prompt (`rationales`); default: 1. Rows
+            without an answer behind any of them are counted under `usage`.
         shard_rows: rows per shard.
         progress: called with (rows done, rows wanted).
         server: which model server to ask, and how (engine `openai`).
@@ -85,7 +89,9 @@ def predict(
     if server is not None and run.count > 1:
         raise DatasetError(f"engine {engine!r} in {run.count} processes", expected="one process", fix="start it without accelerate launch")
     folder = DatasetFolder(dataset)
-    training = training_of(model) if model is not None and server is None else None
+    asked_here = model if server is None else None
+    number = rationales_of(run_record(asked_here) if asked_here else {}, str(model or engine), rationales)
+    training = training_of(asked_here) if asked_here else None
     if template is None and training is not None:
         same_words(training, str(model))
     template = template or (training or {}).get("template") or "upstream"
@@ -118,8 +124,8 @@ def predict(
         return predict_by_server(server, folder, chosen, out=Path(out), metadata=metadata, shard_rows=shard_rows, progress=progress)
     if model is not None:
         return _run_model(
-            model, template, chosen, folder, batch_size=batch_size, draws=draws, run=run, device=device,
-            out=Path(out), metadata=metadata, shard_rows=shard_rows or SHARD_ROWS, progress=progress,
+            model, template, chosen, folder, batch_size=batch_size, draws=draws, rationales=number, run=run, device=device,
+            out=Path(out), metadata=metadata, shard_rows=shard_rows, progress=progress,
         )  # fmt: skip
     from .controls import control_predictor
 
@@ -131,22 +137,26 @@ def predict(
 
 
 def _run_model(
-    model: str, template: str, chosen: Selection, folder: DatasetFolder, *, batch_size: int, draws: int, run: Processes, device: str | None,
-    out: Path, metadata: dict[str, Any], shard_rows: int, progress: Progress | None,
+    model: str, template: str, chosen: Selection, folder: DatasetFolder, *, batch_size: int, draws: int, rationales: int | None,
+    run: Processes, device: str | None, out: Path, metadata: dict[str, Any], shard_rows: int | None, progress: Progress | None,
 ) -> Path:  # fmt: skip
     from ..language_model import load_model, revision
     from ..prompts import PromptEncoder
     from ..row_texts import row_texts
     from .draws import Draws
     from .exact import ExactAnswers
-    from .transformer import ModelPredictor, prompt_order
+    from .rationales import Rationales, noted
+    from .transformer import ModelPredictor, not_parsed, prompt_order
 
     loaded, tokenizer = load_model(model, device)
     encoder, texts = PromptEncoder(tokenizer, template), row_texts(chosen.rows, folder)
-    sampler = Draws(loaded, encoder, seed=metadata["seed"], batch_size=batch_size)
     exact = ExactAnswers(loaded, encoder, batch_size=batch_size)
-    predictor = ModelPredictor(exact, sampler, draws=draws, keys=chosen.keys, texts=texts, drawn=chosen.is_drawn)
+    behind = Rationales(exact, number=rationales, seed=metadata["seed"]) if rationales else None
+    sampler = behind or Draws(loaded, encoder, seed=metadata["seed"], batch_size=batch_size)
+    predictor = ModelPredictor(behind or exact, sampler, draws=draws, keys=chosen.keys, texts=texts, drawn=chosen.is_drawn)
+    metadata = metadata | {"revision": revision(model), **({"rationales": noted(behind.number)} if behind else {})}
     return run_sharded(
-        chosen.keys, predictor, out=out, metadata=metadata | {"revision": revision(model)}, shard_rows=shard_rows,
-        progress=progress, schema=predictor.schema, order=prompt_order(texts, encoder), processes=run,
+        chosen.keys, predictor, out=out, metadata=metadata, shard_rows=shard_rows or (RATIONALE_SHARD_ROWS if behind else SHARD_ROWS),
+        progress=progress, schema=predictor.schema, closing=not_parsed if behind else None, order=prompt_order(texts, encoder),
+        processes=run,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,23 @@ AGREEMENT: Final = {torch.float32: 1e-3, torch.float64: 1e-3}  # log-probability
 COARSE: Final = 0.15
 
 
+class Asked(Protocol):
+    """What gives log-probabilities of answers: `ExactAnswers`, or `Rationales` around it.
+
+    Attributes:
+        method: how, as a predictions file names it.
+        encoder: makes the ids of prompts and answers.
+    """
+
+    @property
+    def method(self) -> str: ...
+
+    encoder: PromptEncoder
+
+    def ask(self, prompts: Sequence[list[int]], answers: Sequence[Sequence[Sequence[int]]]) -> list[Floats]:
+        """For each prompt the log-probabilities of its answers."""
+
+
 class ExactAnswers:
     """Answer distributions of one model.
 
@@ -38,6 +55,8 @@ class ExactAnswers:
         encoder: makes the ids of prompts and answers.
         batch_size: prompts per forward pass, at most; a pass also ends at so many tokens.
     """
+
+    method: Final = "exact"
 
     def __init__(self, model: Any, encoder: PromptEncoder, *, batch_size: int = 64) -> None:
         self.model, self.encoder, self.batch_size = model, encoder, batch_size
@@ -78,10 +97,7 @@ class ExactAnswers:
         tries = [known.get(id(one)) or known.setdefault(id(one), build_trie(one)) for one in answers]
         longest = max((len(prompt) + trie.paths.shape[1] for prompt, trie in zip(prompts, tries, strict=True)), default=0)
         if self.context and longest > self.context:
-            raise DatasetError(
-                f"a prompt with its answer has {longest} tokens", expected=f"at most {self.context}, the context of the model",
-                fix="use a model with a longer context; prompts are never cut",
-            )  # fmt: skip
+            raise too_long(longest, self.context)
         if not self.packs:
             return [self.by_answer([prompt], some)[0] for prompt, some in zip(prompts, answers, strict=True)]
         return self._by_packs(prompts, tries, rows=self.batch_size)
@@ -119,12 +135,24 @@ class ExactAnswers:
         return out
 
 
+def too_long(tokens: int, context: int) -> DatasetError:
+    """The error of a prompt that has no place in a model's context."""
+    return DatasetError(
+        f"a prompt with its answer has {tokens} tokens", expected=f"at most {context}, the context of the model",
+        fix="use a model with a longer context; prompts are never cut",
+    )  # fmt: skip
+
+
 def normalise(log_probabilities: Floats) -> tuple[Floats, Floats]:
-    """Probabilities that sum to 1 over the answers, (rows, answers), and the mass they had before, (rows,)."""
+    """Probabilities that sum to 1 over the answers, (rows, answers), and the mass they had before, (rows,).
+
+    Where no answer has any mass, as `Rationales` may find, the probabilities are nan and the mass is 0.
+    """
     top = log_probabilities.max(axis=1, keepdims=True)
-    weights = np.exp(log_probabilities - top)
+    some = np.isfinite(top)
+    weights = np.where(some, np.exp(log_probabilities - np.where(some, top, 0.0)), np.nan)
     total = weights.sum(axis=1, keepdims=True)
-    return weights / total, np.minimum(np.exp(top[:, 0]) * total[:, 0], 1.0)
+    return weights / total, np.where(some[:, 0], np.minimum(np.exp(top[:, 0]) * total[:, 0], 1.0), 0.0)
 
 
 def _answers(logits: torch.Tensor, tries: list[Trie]) -> list[Floats]:

@@ -35,15 +35,17 @@ PREDICTIONS: Final = pa.schema(
     ]
 )
 DRAWN: Final = pa.schema([("prediction", pa.int64()), ("method", pa.string()), ("parsed", pa.bool_()), ("raw", pa.list_(pa.string()))])
-"""More columns of a file with answers that were drawn. `method` is exact or draws; `raw` the texts drawn; `parsed` whether any of them is
-an answer (where none is, support and probabilities are null); `prediction` the first draw that is one."""
+"""More columns of a file with answers that were drawn. `method` is exact, draws or rationales; `raw` the texts drawn; `parsed` whether
+any of them, or any rationale, came to an answer (where none did, support and probabilities are null); `prediction` the first draw that is
+an answer."""
 ARM_KEY: Final = ("study_id", "participant", "condition_num", "task_num", "item_num")
 SHOWN_TO: Final = "shown_to"
 """One more column of the key where arms are questions of a conjoint: the participant who saw the profiles in question, -1 elsewhere."""
 Predictor = Callable[[npt.NDArray[np.int64]], pa.Table]
 Progress = Callable[[int, int], None]
 CLOSING: Final = "usage"
-"""Metadata key of what is known only when a run is over (tokens, cost); runs that differ in it alone are the same run."""
+"""Metadata key of what is known only when a run is over (tokens, cost, rows without an answer); runs that differ in it alone are the same
+run."""
 
 
 def predictions_schema(keys: pa.Schema, *, drawn: bool = False) -> pa.Schema:

@@ -1,6 +1,7 @@
 """The `transformers` engine: a causal language model from a folder or the Hub, asked for the exact distribution of every row.
 
-Rows whose answers cannot be enumerated get drawn answers instead, and the file says which.
+Rows whose answers cannot be enumerated get drawn answers instead, and the file says which. A model that writes a rationale first is asked
+behind rationales of its own (`rationales`).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import pyarrow as pa
 from ..prompts import PromptEncoder
 from ..row_texts import RowTexts
 from .draws import Draws
-from .exact import ExactAnswers, normalise
+from .exact import Asked, normalise
 from .openai_reading import UNBOUNDED, read_text
+from .rationales import Rationales
 from .shards import predictions_schema
 
 Ints = npt.NDArray[np.int64]
@@ -37,7 +39,7 @@ class ModelPredictor:
     """Predictions of some rows, by index. Equal prompts are asked once.
 
     Args:
-        exact: asked for distributions.
+        exact: asked for distributions. Other than exact ones add the columns `shards.DRAWN`.
         sampler: asked for draws.
         draws: texts of each row that is drawn.
         keys: key of every row.
@@ -46,11 +48,11 @@ class ModelPredictor:
     """
 
     def __init__(
-        self, exact: ExactAnswers, sampler: Draws, *, draws: int, keys: pa.Table, texts: RowTexts, drawn: npt.NDArray[np.bool_]
+        self, exact: Asked, sampler: Draws | Rationales, *, draws: int, keys: pa.Table, texts: RowTexts, drawn: npt.NDArray[np.bool_]
     ) -> None:
         self.exact, self.sampler, self.draws, self.keys, self.texts, self.drawn = exact, sampler, draws, keys, texts, drawn
         self.encoder = exact.encoder
-        self.schema = predictions_schema(keys.schema, drawn=bool(drawn.any()))
+        self.schema = predictions_schema(keys.schema, drawn=bool(drawn.any()) or exact.method != "exact")
 
     def __call__(self, indices: Ints) -> pa.Table:
         """Predictions (columns `schema`) of the rows at `indices`, in that order."""
@@ -79,9 +81,9 @@ class ModelPredictor:
         logs = self.exact.ask(prompts, [answers[scale] for _, _, scale in asked])
         for (_, _, scale), some, log in zip(asked, asked.values(), logs, strict=True):
             probabilities, mass = normalise(log[None])
-            row_found = {
-                "support": values[scale], "probabilities": probabilities[0], "answer_mass": mass[0], "method": "exact", "parsed": True,
-            }  # fmt: skip
+            row_found = {"answer_mass": mass[0], "method": self.exact.method, "parsed": not np.isnan(probabilities).any()}
+            if row_found["parsed"]:
+                row_found |= {"support": values[scale], "probabilities": probabilities[0]}
             for place in some:
                 found[place] = row_found
 
@@ -91,6 +93,11 @@ class ModelPredictor:
         texts = self.sampler.texts([self._prompt(int(row)) for row in rows], names, self.draws)
         for place, row, some in zip(places.tolist(), rows, texts, strict=True):
             found[place] = _read(some, self.texts.scales[self.texts.scale[row]].values or UNBOUNDED)
+
+
+def not_parsed(table: pa.Table) -> dict[str, Any]:
+    """What the metadata tells when a run is over: how many rows have no answer."""
+    return {"rows_not_parsed": table.column("parsed").to_pylist().count(False)}
 
 
 def _read(texts: list[str], values: range) -> dict[str, Any]:

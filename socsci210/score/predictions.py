@@ -93,6 +93,8 @@ def read_predictions(run: PredictionFiles, rows: pa.Table, scale: Scale) -> Pred
         answers = answers._replace(start=answers.start[np.append(told, True)])
         return Predictions(run, place[told], answers, "distributions", None if mass is None else mass[told], place[~told])
     if not has(run, names, "prediction"):
+        if unread(run, names, len(place)).all():
+            raise nothing_parsed(run, len(place))
         raise DatasetError("neither `probabilities` nor `prediction`", where=run.where, expected="one of them", fix=AGAIN)
     point = read_columns(run, ("prediction",)).column(0).to_numpy().astype(np.float64)
     at.refuse(np.isinf(point), "are infinite", "a number, or null where no answer could be read")

@@ -8,7 +8,7 @@ What follows the prompt is, character for character,
 
 The rationale stands without the blanks around it; the cue `\\n\\nAnswer:\\n` ends it, and is how prediction knows where the answer begins:
 a model trained like this answers behind a rationale, so asking it for an answer right behind the prompt asks for something it never
-learned (`run_record.json` says `reasoning: true`, and `predict` heeds it).
+learned (`run_record.json` says `reasoning: true`; such a model is then asked as socsci210.predict.rationales tells).
 
 The paper trains "reasoning SFT" on a rationale followed by the answer and finds it worse than plain `sft` on unseen studies; it does not
 tell how the two are joined. Its rationales were written by a language model that was shown the true answer. So they are read for rows that
@@ -71,7 +71,7 @@ class Reasoning:
                 expected="a dataset imported with its rationales",
                 fix="import the release again with --with-reasoning, or choose another objective",
             )
-        self._ids, self._starts = _encoded(tokens, [texts[row] + CUE for row in self._row.tolist()])
+        self._ids, self._starts = _encoded(tokens, [texts[row] for row in self._row.tolist()])
         answers = np.array([len(tokens.answer(row)) for row in self._row.tolist()], np.int64)
         self.trained: Index = np.diff(self._starts) + answers
         self.lengths: Index = tokens.prompt_lengths[self._row] + self.trained
@@ -99,10 +99,10 @@ class Reasoning:
 
 
 def _encoded(tokens: RowTokens, texts: list[str]) -> tuple[npt.NDArray[np.int32], Index]:
-    """Ids of all texts one after the other, and where each begins: four bytes a token."""
+    """Ids of all rationales and their cues one after the other, and where each begins: four bytes a token."""
     parts, lengths = [], [0]
     for start in range(0, len(texts), _AT_ONCE):
-        found = tokens.encoder.tokenizer(texts[start : start + _AT_ONCE], add_special_tokens=False)["input_ids"]
+        found = tokens.encoder.rationales(texts[start : start + _AT_ONCE])
         lengths += map(len, found)
         parts.append(np.fromiter((token for ids in found for token in ids), np.int32))
     return np.concatenate(parts), np.cumsum(lengths)
