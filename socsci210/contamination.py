@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .dataset_folder import DatasetFolder
 from .errors import DatasetError
+from .language_model import split_revision
 from .results import Contamination
 from .schema import SPLIT_CONFIGS
 from .splits import official_studies
@@ -43,7 +44,7 @@ def released_models() -> tuple[str, ...]:
 
 def released(model: str | None) -> str | None:
     """The released checkpoint that a model is: by its Hub id, or by the name of a folder or of a served model. None if it is none."""
-    name = (model or "").rstrip("/").casefold()
+    name = split_revision(model or "")[0].rstrip("/").casefold()
     return next((known for known in released_models() if name == known or name.rpartition("/")[2] == known.rpartition("/")[2]), None)
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from socsci210.language_model import load_model, merge_adapters, put_on
+from socsci210.language_model import load_model, merge_adapters, put_on, split_revision
 
 from .config import TrainError
 from .settings import LoraConfig
@@ -49,7 +49,8 @@ def load_four_bit(model: str, device: str) -> Any:
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16
     )
     try:
-        return AutoModelForCausalLM.from_pretrained(model, quantization_config=quantised, device_map={"": device})
+        name, at = split_revision(model)
+        return AutoModelForCausalLM.from_pretrained(name, revision=at, quantization_config=quantised, device_map={"": device})
     except (OSError, ValueError) as error:
         raise TrainError(
             f"the model does not load in four bits ({error})", where=model, expected="a model folder or a Hub id", fix="check model"

@@ -19,6 +19,8 @@ from typing import Any, Final
 from ..errors import HubError
 from ..metrics import path as installed
 from . import metric_child
+from .client import checked_id
+from .guard import found_token
 from .package import CARD, Package
 
 SCRIPT: Final = "socsci210.py"
@@ -58,7 +60,7 @@ def prepare_metric(path: Path | None, repo: str, work: Path) -> Package:
     from ..cards.metric import metric_card
 
     folder = path or installed()
-    name = repo.rpartition("/")[2]
+    name = checked_id(repo).rpartition("/")[2]
     files = _files(folder, name)
     stage = work / name
     stage.mkdir(parents=True)
@@ -108,7 +110,8 @@ def loaded_alone(module: str, revision: str | None = None) -> dict[str, Any]:
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise HubError(
-            f"the metric does not load by itself ({last[0]})", where=module, expected="a module that needs only evaluate, datasets, numpy",
+            f"the metric does not load by itself ({found_token().scrubbed(last[0])})", where=module,
+            expected="a module that needs only evaluate, datasets, numpy",
             fix="correct the module; python -m pytest tests/test_metric_module.py tells more",
         )  # fmt: skip
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))

@@ -16,15 +16,6 @@ _PEOPLE: Final = 240
 _SHARES: Final = ((0.5, 0.25, 0.125, 0.125, 0.0), (0.125, 0.25, 0.25, 0.25, 0.125), (0.0, 0.25, 0.25, 0.25, 0.25))  # of each condition
 
 
-class _Nothing:
-    """Finds no module of the package, installed or not."""
-
-    @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> None:
-        if name.partition(".")[0] == "socsci210":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-
 def rows(config: str) -> dict[str, list[Any]]:
     """Made-up rows that every config can score: people of two studies, three conditions, answers from 1 to 5."""
     people = range(_PEOPLE)
@@ -51,9 +42,11 @@ def main() -> None:
     """Load, compute, tell."""
     asked = json.loads(sys.stdin.read())
     sys.path[:] = asked["path"]
-    sys.meta_path.insert(0, _Nothing())  # type: ignore[arg-type]  # of a finder only find_spec is called
+    hidden: dict[str, Any] = {"socsci210": None, "transformers": None}  # importing them fails, as if they were not installed
+    sys.modules.update(hidden)
     import evaluate
 
+    del sys.modules["transformers"]  # hidden to save the seconds that evaluate takes with it; datasets looks whether the name is there
     found: dict[str, Any] = {"files": {}, "values": {}}
     for config in CONFIGS:
         metric = evaluate.load(asked["module"], config, revision=asked["revision"])

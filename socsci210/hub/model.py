@@ -12,10 +12,12 @@ from typing import Any, Final
 from ..errors import HubError
 from ..language_model import ADAPTER, GENERATION, RECORD, load_tokenizer, revision, token_ids
 from ..prompts import ChatFrame
+from .client import checked_id
 from .model_merging import merged
 from .model_record import NOTE, is_on_hub, published, read_record
 from .model_state import fingerprint
 from .package import CARD, Package
+from .trained_on import check_dataset
 
 WEIGHTS: Final = re.compile(r"(adapter_)?model(-\d+-of-\d+)?\.safetensors")
 _KNOWN: Final = re.compile(
@@ -30,7 +32,10 @@ _STATE: Final = re.compile(
 )
 
 
-def prepare_model(path: Path, repo: str, work: Path, *, merge: bool = False, results: Sequence[Path] = ()) -> Package:
+def prepare_model(
+    path: Path, repo: str, work: Path, *, merge: bool = False, results: Sequence[Path] = (), licence: str | None = None,
+    dataset: str | None = None,
+) -> Package:  # fmt: skip
     """What is to stand in the repository of a model that `socsci210 train` wrote.
 
     Args:
@@ -39,15 +44,20 @@ def prepare_model(path: Path, repo: str, work: Path, *, merge: bool = False, res
         work: folder for what is made here; weights are pointed to where they lie, unless they are merged.
         merge: an adapter is added to the weights of its model, and the whole is published.
         results: results files of this model, whose scores the card shows.
+        licence: of the weights, as the Hub calls it.
+        dataset: Hub id of the dataset that the model was trained on.
 
     Raises:
         HubError: not a model of ours, a file that does not belong into it, a pickled one, an adapter of a model that is not on the Hub, a
-            tokenizer that reloads with other ids, or weights that do not load.
+            tokenizer that reloads with other ids, weights that do not load, or a dataset that it was not trained on.
         SocSciError: results that are not of this model, or a card that cannot be made.
     """
     from ..cards.model import model_card
 
+    checked_id(repo)
     record = read_record(path)
+    if dataset is not None:
+        check_dataset(dataset, record["dataset_fingerprint"])
     notes: list[str] = []
     _check_files(path)
     stage = _Stage(work)
@@ -67,7 +77,7 @@ def prepare_model(path: Path, repo: str, work: Path, *, merge: bool = False, res
     stage.write(RECORD, json.dumps(shown, indent=1, ensure_ascii=False) + "\n")
     notes.append(f"left out of {RECORD}: {', '.join(shown[NOTE]) or 'nothing'}")
     content = _fingerprint(stage)
-    card = model_card(shown, results=results, repository=repo, revision=revision(str(path)))
+    card = model_card(shown, results=results, repository=repo, revision=revision(str(path)), licence=licence, dataset=dataset)
     stage.write(CARD, card)
     return Package(
         kind="model", files=stage.files, card=card, fingerprint=content, notes=tuple(notes), check_back=check_back,

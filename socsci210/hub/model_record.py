@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..contamination import released
 from ..errors import HubError
-from ..language_model import RECORD, TRAINING
+from ..language_model import RECORD, TRAINING, split_revision
 
 LEFT_OUT: Final = "[left out: a place on the machine that it was trained on]"
 NOTE: Final = "left_out"
@@ -49,7 +49,12 @@ def read_record(folder: Path) -> dict[str, Any]:
             f"a run record without {', '.join(missing)}", where=str(path), expected="the record that socsci210 train wrote",
             fix="take the folder as socsci210 train wrote it",
         )  # fmt: skip
-    return dict(record)
+    bare = {key: _bare(value) for key, value in record["settings"].items() if key == "model"}  # its commit stands in model_revision
+    return {**record, "model": _bare(record.get("model")), "settings": {**record["settings"], **bare}}
+
+
+def _bare(model: str | None) -> str | None:
+    return None if model is None else split_revision(model)[0]
 
 
 def is_on_hub(model: str | None, revision: str | None) -> bool:
