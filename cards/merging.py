@@ -17,7 +17,7 @@ import yaml
 from ..errors import HubError
 from .markdown import MARK, Section, block_hash, sections
 
-OWNED: Final = ("configs", "dataset_info", "sdk", "sdk_version", "app_file")
+OWNED: Final = ("configs", "dataset_info", "sdk", "sdk_version", "app_file", "app_port")
 """Keys that tell the Hub's programs how to read the repository: they follow its files, whatever a person made of them."""
 _INDEX: Final = "model-index"
 _SHOWN: Final = 60

@@ -93,10 +93,10 @@ def model_card(
 def _metadata(record: Mapping[str, Any], title: str, licence: str | None, dataset: str | None, scored: Scored | None) -> ModelCardData:
     from huggingface_hub import ModelCardData
 
-    lora, base = record["settings"].get("lora"), record["settings"].get("model")
+    lora = record["settings"].get("lora")
     figures = eval_results(scored, dataset) if scored else None
     return ModelCardData(
-        base_model=base if _on_hub(record) else None,
+        base_model=_on_hub(record),
         datasets=[dataset] if dataset else None,
         eval_results=figures,
         language=["en"],
@@ -109,18 +109,18 @@ def _metadata(record: Mapping[str, Any], title: str, licence: str | None, datase
     )
 
 
-def _on_hub(record: Mapping[str, Any]) -> bool:
-    """Whether the model that it started from is one of the Hub: then its revision is a commit; that of a folder is a shorter hash."""
-    base, revision = record["settings"].get("model"), record.get("model_revision")
-    return _REPOSITORY.fullmatch(base or "") is not None and _COMMIT.fullmatch(revision or "") is not None
+def _on_hub(record: Mapping[str, Any]) -> str | None:
+    """The model of the Hub that it started from. Its revision is a commit; that of a folder is a shorter hash."""
+    base = (record["settings"].get("model") or "").partition("@")[0]  # org/name@v1 is a version of org/name
+    return base if _REPOSITORY.fullmatch(base) and _COMMIT.fullmatch(record.get("model_revision") or "") else None
 
 
 def _base(record: Mapping[str, Any]) -> str:
     """What it started from. A folder is not named: its path says something of a machine and helps nobody else."""
-    base = record["settings"].get("model")
-    if base is None:
+    if record["settings"].get("model") is None:
         return "random weights"
-    if not _on_hub(record):
+    base = _on_hub(record)
+    if base is None:
         return "a model in a folder"
     return f"{linked(escaped(base), f'https://huggingface.co/{base}')}, commit {code(record['model_revision'])}"
 

@@ -68,6 +68,7 @@ def test_base_models_are_named_where_they_are_of_the_hub() -> None:
         return card(record={"settings": RECORD["settings"] | {"model": model}, "model_revision": revision})
 
     known = started("vendor/base", "a" * 40)
+    assert started("vendor/base@v1", "a" * 40) == known
     assert "base_model: vendor/base" in known and f"commit `{'a' * 40}`" in known
     for model, revision in (("models/sft", "a" * 16), ("/home/ann/sft", None), ("vendor/base", None)):
         found = started(model, revision)

@@ -62,6 +62,8 @@ def model(
     repo: Repo,
     merge: Annotated[bool, typer.Option("--merge", help="Add an adapter to the weights of its model, and publish the whole.")] = False,
     results: Annotated[list[Path] | None, typer.Option(help="results.json of this model; may be given more than once.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the weights, as the Hub calls it, for example apache-2.0.")] = None,
+    dataset_repo: Annotated[str | None, typer.Option(metavar="REPO_ID", help="The dataset that it was trained on.")] = None,
     private: Private = False,
     revision: Revision = None,
     tag: Tag = None,
@@ -73,7 +75,7 @@ def model(
     def prepare(work: Path) -> Package:
         from ..hub.model import prepare_model
 
-        return prepare_model(path, repo, work, merge=merge, results=results or ())
+        return prepare_model(path, repo, work, merge=merge, results=results or (), licence=licence, dataset=dataset_repo)
 
     _run(prepare, repo, private, revision, tag, dry_run, as_json)
 
