@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .dataset_folder import DatasetFolder
 from .errors import SocSciError
 from .pipeline import Say, built_dataset, simulated_deposits
 from .schema import SPLIT_CONFIGS, SPLITS
+
+if TYPE_CHECKING:
+    from .hub.round_trip import Leg
 
 COLUMNS: Final[dict[str, str]] = {
     "config": "split",
@@ -30,10 +35,11 @@ _MARK: Final = "summary.json"
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What a demo leaves: the page, the figures of `summary.json`, and the dataset and model folders (one model per split)."""
+    """What a demo leaves: the page, the figures of `summary.json`, deposits, dataset and models (one per split), and their results."""
 
     report: Path
     summary: dict[str, dict[str, float | None]]
+    deposits: Path
     dataset: Path
     models: dict[str, Path]
     results: list[Path]
@@ -67,11 +73,12 @@ def run_demo(
         SocSciError: `out` holds something else, or a step fails.
     """
     _empty(out)
-    dataset = _dataset(out, deposits, extra_studies, seed, say)
+    deposits = deposits or simulated_deposits(out / "deposits", seed=seed, say=say)
+    dataset = built_dataset(deposits, out / "dataset", extra_studies=extra_studies, say=say)
     configs = _complete_configs(dataset)
     models = _train(out, dataset, configs, seed, overrides or {}, say)
     results = [_scored(out, dataset, model, config, seed, say) for config, model in models.items()]
-    return _reported(out, dataset, models, results, say)
+    return _reported(out, deposits, dataset, models, results, say)
 
 
 def _empty(out: Path) -> None:
@@ -84,12 +91,6 @@ def _empty(out: Path) -> None:
         shutil.rmtree(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / _MARK).write_text("{}\n", encoding="utf-8")  # so that an interrupted demo can be started again
-
-
-def _dataset(out: Path, deposits: Path | None, extra_studies: Sequence[Path], seed: int, say: Say) -> Path:
-    if deposits is None:
-        deposits = simulated_deposits(out / "deposits", seed=seed, say=say)
-    return built_dataset(deposits, out / "dataset", extra_studies=extra_studies, say=say)
 
 
 def _complete_configs(dataset: Path) -> list[str]:
@@ -122,7 +123,7 @@ def _scored(out: Path, dataset: Path, model: Path, config: str, seed: int, say: 
     return target
 
 
-def _reported(out: Path, dataset: Path, models: dict[str, Path], results: list[Path], say: Say) -> DemoResult:
+def _reported(out: Path, deposits: Path, dataset: Path, models: dict[str, Path], results: list[Path], say: Say) -> DemoResult:
     from .report import report
     from .results import Results
     from .score import summary
@@ -133,4 +134,43 @@ def _reported(out: Path, dataset: Path, models: dict[str, Path], results: list[P
     draft.replace(out / _MARK)
     page = report(results, out / "report.html")
     say(f"Figures: {out / _MARK}. Report: {page}")
-    return DemoResult(report=page, summary=figures, dataset=dataset, models=models, results=results)
+    return DemoResult(report=page, summary=figures, deposits=deposits, dataset=dataset, models=models, results=results)
+
+
+def publish_demo(demo: DemoResult, *, say: Say = print) -> list[Leg]:
+    """Push what a demo on simulated studies made to a Hub on this machine, and load it back.
+
+    There are two versions of the dataset, the later one with one study more, a model, the metric, and an app that asks the model.
+
+    Raises:
+        SocSciError: a push or a load failed.
+    """
+    from .hub.round_trip import Thing, round_trip
+    from .local_hub import ME, LocalHub
+    from .metrics import path
+
+    config, model = next(iter(demo.models.items()))
+    data, nano = f"{ME}/simulated-studies", f"{ME}/nano-{config.removeprefix('unseen_')}"
+    with tempfile.TemporaryDirectory(prefix="socsci210-demo-") as scratch, LocalHub() as hub:
+        say(f"A Hub on this machine: {hub.url}")
+        things = [
+            Thing("dataset", _without_one(demo, Path(scratch) / "dataset"), data, "v1"),
+            Thing("dataset", demo.dataset, data, "v2"),
+            Thing("model", model, nano, "v1", options=("--results", str(demo.results[0]))),
+            Thing("metric", path(), f"{ME}/socsci210", "v1"),
+        ]
+        if find_spec("gradio"):
+            things.append(Thing("space", model, f"{ME}/ask", "v1", source=nano))
+        else:
+            say("The app is left out: pip install 'socsci210[space]'")
+        return round_trip(things, hub.environment(hub.token), say=say)
+
+
+def _without_one(demo: DemoResult, out: Path) -> Path:
+    """The dataset of a demo as it was before its last study came."""
+    from .build import build
+    from .registry import Registry
+
+    ids = DatasetFolder(demo.dataset).studies
+    build(ids[:-1], deposits=demo.deposits, out=out, registry=Registry(), jobs=2)
+    return out

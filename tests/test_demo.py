@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from socsci210.dataset_folder import DatasetFolder
-from socsci210.demo import DemoResult, run_demo
+from socsci210.demo import DemoResult, publish_demo, run_demo
 from socsci210.errors import SocSciError
+from socsci210.hub import round_trip
 from socsci210.predict import read_metadata
 from socsci210.schema import SPLIT_CONFIGS
 from socsci210.simulated import World, write_deposits
@@ -52,6 +54,23 @@ def test_no_model_was_trained_on_a_held_out_row(demo: DemoResult) -> None:
         assert record["held_out_checked"][config] > 0
         predicted = read_metadata(demo.report.parent / "predictions" / f"{config}.parquet")
         assert predicted["template"] == record["template"] == "stimulus_first"  # a model is asked as it was trained
+
+
+def test_what_a_demo_made_goes_to_a_hub_and_comes_back(demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the two versions of the dataset, whose way there and back tests/hub/test_round_trip.py goes."""
+    studies, said, trip = {}, [], round_trip.round_trip
+
+    def without_datasets(things: list[round_trip.Thing], *given: Any, **options: Any) -> list[round_trip.Leg]:
+        studies.update({thing.tag: DatasetFolder(thing.path).studies for thing in things if thing.kind == "dataset"})
+        return trip([thing for thing in things if thing.kind != "dataset"], *given, **options)
+
+    monkeypatch.setattr(round_trip, "round_trip", without_datasets)
+    legs = publish_demo(demo, say=said.append)
+    assert all(leg.equal for leg in legs), legs
+    ways = ["from_pretrained", "AutoTokenizer", "socsci210.Socrates", "evaluate.load, 6 configs", "the app's own answer"]
+    assert [leg.back for leg in legs] == ways
+    assert studies["v2"] == tuple(sorted(STUDIES)) and studies["v1"] == studies["v2"][:-1]
+    assert any("--results" in line for line in said) and not any("hf_" in line for line in said)
 
 
 def test_a_folder_that_is_not_a_demo_is_left_alone(tmp_path: Path) -> None:
