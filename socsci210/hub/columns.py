@@ -64,12 +64,11 @@ def column_faults(name: str, path: Path, kind: Kind, token: str = "") -> Iterato
             yield f"column {column!r} is not one of the schema"
         elif allowed is None and (why := _name_fault(column)):
             yield f"column {column!r} {why}"
-    for column, values in texts:
-        distinct = pc.unique(values.drop_null())
+    for column, distinct, rows in texts:
         yield from (f"column {column!r} holds {what}" for what in _secrets(path, distinct, token))
         if allowed is None or not name.startswith(f"{_ABOUT_STUDIES}/"):
             yield from _identifier_faults(column, distinct, shown=allowed is not None and column.split(".")[-1] in _WORDS)
-        if allowed is None and _in_own_words(distinct, len(values) - values.null_count):
+        if allowed is None and _in_own_words(distinct, rows):
             yield f"column {column!r} holds {len(distinct)} different texts, as people's own words do"
 
 
@@ -100,33 +99,40 @@ def _name_fault(column: str) -> str | None:
     return "holds people's own words" if _OPEN.fullmatch(last) else None
 
 
-def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[str, pa.Array]]]:
+Texts = Iterator[tuple[str, pa.Array, int]]
+"""Of each column that holds texts: its name, the distinct ones, and how many rows have one."""
+
+
+def _parquet(path: Path) -> tuple[list[str], Texts]:
     schema = pq.read_schema(path)
     return list(_paths(schema)), _texts_of_parquet(path, schema)
 
 
-def _texts_of_parquet(path: Path, schema: pa.Schema) -> Iterator[tuple[str, pa.Array]]:
-    """The texts of each column that holds any, one column at a time."""
+def _texts_of_parquet(path: Path, schema: pa.Schema) -> Texts:
+    """One column at a time, repeated texts once."""
     for field in schema:
-        yield from _texts(field.name, pq.read_table(path, columns=[field.name]).column(0))
+        yield from _texts(field.name, pq.read_table(path, columns=[field.name], read_dictionary=[field.name]).column(0))
 
 
-def _texts(name: str, values: pa.Array | pa.ChunkedArray) -> Iterator[tuple[str, pa.Array]]:
-    if isinstance(values, pa.ChunkedArray):
-        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+def _texts(name: str, values: pa.ChunkedArray) -> Texts:
     kind = values.type
-    if pa.types.is_dictionary(kind):
-        yield from _texts(name, values.dictionary_decode())
-    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        yield from _texts(name, values.flatten())
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        yield from _texts(name, pc.list_flatten(values))
     elif pa.types.is_struct(kind):
         for at, field in enumerate(kind):
-            yield from _texts(f"{name}.{field.name}", values.field(at))
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        yield name, values
+            yield from _texts(f"{name}.{field.name}", pc.struct_field(values, at))
+    elif pa.types.is_dictionary(kind):
+        texts = [chunk.dictionary for chunk in values.unify_dictionaries().chunks[:1]]  # after that, all chunks have the same
+        yield from ((name, distinct, len(values) - values.null_count) for distinct in texts if _is_text(distinct.type))
+    elif _is_text(kind):
+        yield name, pc.unique(values.drop_null()), len(values) - values.null_count
 
 
-def _delimited(path: Path) -> tuple[list[str], Iterator[tuple[str, pa.Array]]]:
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _delimited(path: Path) -> tuple[list[str], Texts]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         head = file.readline()
         file.seek(0)
@@ -135,7 +141,7 @@ def _delimited(path: Path) -> tuple[list[str], Iterator[tuple[str, pa.Array]]]:
     kinds = {name: pa.string() for name in names}
     parsing, converting = pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True), pacsv.ConvertOptions(column_types=kinds)
     table = pacsv.read_csv(path, parse_options=parsing, convert_options=converting)
-    return list(names), ((name, table.column(name).combine_chunks()) for name in table.column_names)
+    return list(names), (text for name in table.column_names for text in _texts(name, table.column(name)))
 
 
 def _secrets(path: Path, distinct: pa.Array, token: str) -> set[str]:

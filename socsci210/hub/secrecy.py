@@ -17,22 +17,32 @@ _FILES: Final = re.compile(
     | \.(ba|z|k)?sh_history | \.python_history"""
 )
 _ASSIGNED: Final = rb"['\"]?\s{0,4}[=:]\s{0,4}['\"]?"
-_SECRETS: Final[Mapping[str, bytes]] = {
-    "a Hugging Face token": rb"(?<![A-Za-z0-9_])(?:hf|api_org)_[A-Za-z0-9]{30,}",
-    "an API key": rb"(?<![A-Za-z0-9_-])sk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}",
-    "an AWS key id": rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])",
-    "an AWS key": rb"(?i:aws_secret_access_key|aws_session_token)" + _ASSIGNED + rb"[A-Za-z0-9/+=]{30,}",
-    "a private key": rb"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d",
-    "a GitHub token": rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})",
-    "a GitLab token": rb"(?<![A-Za-z0-9_])glpat-[A-Za-z0-9_-]{20,}",
-    "a Slack token": rb"(?<![A-Za-z0-9_])xox[abeoprs]-[A-Za-z0-9-]{10,}",
-    "a Google key": rb"(?<![A-Za-z0-9_])AIza[0-9A-Za-z_-]{35}",
-    "a token of a package registry": rb"(?<![A-Za-z0-9_])(?:npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,})",
-    "a login of a package registry": rb":_(?:authToken|password)" + _ASSIGNED + rb"[A-Za-z0-9+/=_-]{8,}",
-    "a login with its password": rb"(?:^|\n)\s{0,8}machine\s{1,8}\S{1,200}\s{1,8}login\s{1,8}\S{1,200}\s{1,8}password\s{1,8}\S",
+_SECRETS: Final[Mapping[str, tuple[tuple[bytes, ...], bytes]]] = {
+    "a Hugging Face token": ((b"hf_", b"api_org_"), rb"(?<![A-Za-z0-9_])(?:hf|api_org)_[A-Za-z0-9]{30,}"),
+    "an API key": ((b"sk-",), rb"(?<![A-Za-z0-9_-])sk-(?=[A-Za-z_-]{0,99}[0-9])[A-Za-z0-9_-]{20,}"),
+    "an AWS key id": ((b"AKIA", b"ASIA"), rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])"),
+    "an AWS key": (
+        (b"aws_se", b"AWS_SE"),
+        rb"(?i:aws_secret_access_key|aws_session_token)" + _ASSIGNED + rb"[A-Za-z0-9/+=]{30,}",
+    ),
+    "a private key": ((b"-----BEGIN",), rb"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
+    "a PuTTY key": ((b"PuTTY-User-Key",), rb"PuTTY-User-Key-File-\d"),
+    "a GitHub token": (
+        (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_"),
+        rb"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})",
+    ),
+    "a GitLab token": ((b"glpat-",), rb"(?<![A-Za-z0-9_])glpat-[A-Za-z0-9_-]{20,}"),
+    "a Slack token": ((b"xox",), rb"(?<![A-Za-z0-9_])xox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    "a Google key": ((b"AIza",), rb"(?<![A-Za-z0-9_])AIza[0-9A-Za-z_-]{35}"),
+    "a token of a package registry": (
+        (b"npm_", b"pypi-"),
+        rb"(?<![A-Za-z0-9_])(?:npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,})",
+    ),
+    "a login of a package registry": ((b":_auth", b":_pass"), rb":_(?:authToken|password)" + _ASSIGNED + rb"[A-Za-z0-9+/=_-]{8,}"),
+    "a login with its password": ((b"machine",), rb"machine\s{1,8}\S{1,99}\s{1,8}login\s{1,8}\S{1,99}\s{1,8}password\s{1,8}\S"),
 }
-_ANY: Final = re.compile(b"|".join(b"(%s)" % pattern for pattern in _SECRETS.values()))
-_NAMES: Final = tuple(_SECRETS)
+"""What -> how it begins, which is looked for first because that is fast, and what it looks like as a whole."""
+_LOOKS: Final = {what: (begins, re.compile(pattern)) for what, (begins, pattern) in _SECRETS.items()}
 _CHUNK: Final = 1 << 22
 _OVERLAP: Final = 1 << 10  # bytes: longer than what makes any of these known
 _WEIGHTS: Final = ".safetensors"
@@ -49,11 +59,20 @@ def name_fault(name: str) -> str | None:
 
 
 def secrets_in(text: bytes, token: str = "") -> Iterator[tuple[str, int]]:
-    """(what, place) of everything in a text that looks like a secret, or is this token."""
-    for match in _ANY.finditer(text):
-        yield _NAMES[(match.lastindex or 1) - 1], match.start()
+    """(what, place) of what in a text looks like a secret, the first of each kind, and of this token."""
+    for what, (begins, pattern) in _LOOKS.items():
+        places = (at for begin in begins for at in _places(text, begin) if pattern.match(text, at))
+        if (first := next(places, None)) is not None:
+            yield what, first
     if token and (at := text.find(token.encode())) >= 0:
         yield "your own token", at
+
+
+def _places(text: bytes, begin: bytes) -> Iterator[int]:
+    at = text.find(begin)
+    while at >= 0:
+        yield at
+        at = text.find(begin, at + 1)
 
 
 def secrets_in_file(path: Path, token: str = "") -> Iterator[tuple[str, int]]:
