@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..dataset_folder import DatasetFolder
-from ..schema import ROWS, SPLIT_CONFIGS
+from ..schema import ROWS, SPLIT_CONFIGS, SPLITS
 
 _KEYS: Final = [("study_id", "ascending"), ("sample_id", "ascending")]
 _COLUMNS: Final = ["study_id", "sample_id", "response", "stimuli"]
@@ -39,8 +39,8 @@ def dataset(asked: dict[str, Any]) -> dict[str, bool]:
     equal = True
     for config in SPLIT_CONFIGS:
         whole = load_dataset(asked["repo"], config, **at)
+        equal = equal and set(whole) == {split for split in SPLITS if folder.files(config, split)}
         equal = equal and all(_same(part.data.table, folder.rows(config, split)) for split, part in whole.items())
-        equal = equal and {split for split in ("train", "validation", "test") if folder.files(config, split)} == set(whole)
     config, local = SPLIT_CONFIGS[0], folder.rows(SPLIT_CONFIGS[0], "test")
     streamed = load_dataset(asked["repo"], config, split="test", streaming=True, **at).with_format("arrow")
     columns = load_dataset(asked["repo"], config, split="test", columns=_COLUMNS, **at)
@@ -58,20 +58,21 @@ def _same(loaded: pa.Table, local: pa.Table) -> bool:
     """Whether two tables of rows are equal in types and values, in whatever order their files were read."""
     schema = pa.schema([ROWS.field(name) for name in local.column_names])
     found = loaded.select(local.column_names).replace_schema_metadata(None)
-    return found.schema == schema and found.sort_by(_KEYS).equals(local.cast(schema).sort_by(_KEYS))
+    return bool(found.schema == schema and found.sort_by(_KEYS).equals(local.cast(schema).sort_by(_KEYS)))
 
 
 def model(asked: dict[str, Any]) -> dict[str, bool]:
-    """Weights and token ids by `from_pretrained`; an answer by `Socrates`, which is asked at the head of the repository."""
+    """Weights and token ids by `from_pretrained`, and an answer by `Socrates`."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from ..socrates import Socrates
 
     repo, path, at = asked["repo"], asked["path"], {"revision": asked["revision"]}
-    ours, theirs = (AutoModelForCausalLM.from_pretrained(*where[:1], **where[1]).state_dict() for where in ((path, {}), (repo, at)))
-    ids = [AutoTokenizer.from_pretrained(*where[:1], **where[1])(_QUESTION)["input_ids"] for where in ((path, {}), (repo, at))]
-    answers = [Socrates(place, device="cpu").predict({"age": 34}, _QUESTION, (1, 7)) for place in (path, repo)]
+    both: list[tuple[str, dict[str, Any]]] = [(path, {}), (repo, at)]
+    ours, theirs = (AutoModelForCausalLM.from_pretrained(place, **options).state_dict() for place, options in both)
+    ids = [AutoTokenizer.from_pretrained(place, **options)(_QUESTION)["input_ids"] for place, options in both]
+    answers = [Socrates(place, device="cpu").predict({"age": 34}, _QUESTION, (1, 7)) for place in (path, f"{repo}@{asked['revision']}")]
     return {
         "from_pretrained": ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours),
         "AutoTokenizer": ids[0] == ids[1],
