@@ -106,6 +106,10 @@ def test_another_dataset_and_model_take_the_place_of_the_file_s() -> None:
         (["--paper_model", "llama3-8b"], r"nano is none of the paper's models"),
         (["--serve.command", "vllm serve {model}"], r"serve.command: .*it lacks \{port\}"),
         (["--serve.command", "vllm serve {model} {port} {name}"], r"something else in braces than \{model\} and \{port\}"),
+        (
+            ["--serve.command", "serve {model} {port}", "--train.objective", "reasoning", "--train.cell_smoothing", "0"],
+            r"serve with objective reasoning",
+        ),
         (["--launch.accelerate", "fsdp3"], r"(?s)no configuration of accelerate is called 'fsdp3'.*fsdp2"),
         (["--train", "{learning_rate: -1.0}"], r"train: .*learning_rate"),
         (["stray"], r"cannot read 'stray'"),

@@ -402,7 +402,13 @@ def test_a_few_unreadable_rows_are_counted_by_the_score(predicted: Path, dataset
     ],
 )
 def test_refusals(changes: dict[str, Any], message: str, dataset: Path, tmp_path: Path) -> None:
-    given = {"engine": "transformers", "model": str(tmp_path), "dataset": dataset, "config": "unseen_studies", "out": tmp_path / "p"}
+    given: dict[str, Any] = {
+        "engine": "transformers",
+        "model": str(tmp_path),
+        "dataset": dataset,
+        "config": "unseen_studies",
+        "out": tmp_path / "p",
+    }
     with pytest.raises(DatasetError, match=message):
         predict(**given | changes)
     if changes == {"rationales": 2}:

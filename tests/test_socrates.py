@@ -132,7 +132,7 @@ def test_the_record_of_a_model_on_the_hub_is_read(tmp_path: Path, monkeypatch: p
     dataset = write_dataset(tmp_path / "dataset", [row("a", c, 1) for c in (0, 1)])
     record = tmp_path / "run_record.json"
     record.write_text(json.dumps({"template": "stimulus_first", "template_hash": "0" * 16}))
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda model, name: str(record))
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda model, name, **_: str(record))
     with pytest.raises(PromptError, match=r"lab/model: the model was trained with other words in template 'stimulus_first'"):
         predict(engine="transformers", model="lab/model", dataset=dataset, config="unseen_studies", out=tmp_path / "p.parquet")
 
