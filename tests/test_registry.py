@@ -104,6 +104,9 @@ def test_hidden_and_underscored_folders_are_no_studies(tmp_path: Path) -> None:
 
 def test_two_studies_with_one_id_are_refused(tmp_path: Path) -> None:
     first, second = folder_of(tmp_path / "a", "same_id"), folder_of(tmp_path / "b", "same_id")
+    assert Registry([first, second]).ids().count("same_id") == 1  # the same file twice is one study, as where it was published
+    file = second / "same_id" / "study.yaml"
+    file.write_text(file.read_text() + "# changed\n")
     with pytest.raises(StudyFileError) as error:
         Registry([first, second]).ids()
     assert "two studies have the id 'same_id'" in str(error.value)
