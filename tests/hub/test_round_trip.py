@@ -8,6 +8,7 @@ import pytest
 
 from socsci210.build import build
 from socsci210.dataset_folder import DatasetFolder
+from socsci210.errors import HubError
 from socsci210.hub.round_trip import Leg, Thing, loaded, round_trip
 from socsci210.local_hub import LocalHub
 from socsci210.registry import Registry
@@ -65,3 +66,12 @@ def test_what_comes_back_changed_is_told(datasets: tuple[Path, Path]) -> None:
             hub.commit("dataset", REPO, files, branch=name)
         found = loaded(Thing("dataset", old, REPO, "new"), hub.environment(hub.token))
         assert not found["load_dataset, four configs"]
+
+
+def test_a_push_that_fails_is_told_with_its_reason(tmp_path: Path) -> None:
+    with (
+        LocalHub() as hub,
+        pytest.raises(HubError, match=r"(?s)dataset org/studies at v1: .*push dataset failed.*no dataset\.json") as told,
+    ):
+        round_trip([Thing("dataset", tmp_path, REPO, "v1")], hub.environment(hub.token), say=lambda line: None)
+    assert hub.token not in str(told.value) and not hub.repositories
