@@ -53,7 +53,7 @@ def prepare_space(model: str, repo: str, work: Path) -> Package:
     if Path(model).is_dir():
         answers_at_once(run_record(model), model)
         files.update(_carried(Path(model), repo, work / "prepared"))
-        settings = Settings(MODEL)
+        settings = Settings(MODEL, name=Path(model).resolve().name)
         notes.append(f"the model travels with the app, in {MODEL}/")
     else:
         settings, private = _on_hub(model)

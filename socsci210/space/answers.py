@@ -71,13 +71,13 @@ class Predicted:
     @cached_property
     def means(self) -> Floats:
         """(texts,), over all people."""
-        return self.distributions @ np.array(self.values, dtype=float)
+        return np.asarray(self.distributions @ np.array(self.values, dtype=float))
 
     @cached_property
     def deviations(self) -> Floats:
         """(texts,): standard deviation of the answers, people and chance together."""
         away = np.array(self.values, dtype=float) - self.means[:, None]
-        return np.sqrt((self.distributions * away**2).sum(axis=1))
+        return np.asarray(np.sqrt((self.distributions * away**2).sum(axis=1)))
 
     @cached_property
     def on_scale(self) -> Floats:

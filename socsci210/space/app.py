@@ -76,7 +76,8 @@ def build(model: Socrates, name: str) -> gr.Blocks:
         model: whom it asks.
         name: what it calls the model.
     """
-    with _blocks() as blocks:
+    blocks = _blocks()
+    with blocks:
         gr.HTML(page.notice())
         with gr.Tabs():
             with gr.Tab("Ask"):
@@ -88,7 +89,8 @@ def build(model: Socrates, name: str) -> gr.Blocks:
 
 def broken(error: SocSciError) -> gr.Blocks:
     """The page where no model can be asked: it says why."""
-    with _blocks() as blocks:
+    blocks = _blocks()
+    with blocks:
         gr.HTML(page.notice())
         gr.HTML(page.refusal(error))
     return blocks
@@ -139,7 +141,7 @@ def _person() -> list[gr.components.Component]:
 
 
 def _field(field: str) -> gr.components.Component:
-    about = {"label": field_label(field), "elem_id": field, "min_width": 220}
+    about: dict[str, Any] = {"label": field_label(field), "elem_id": field, "min_width": 220}
     if field in INTEGER_FIELDS:
         low, high = WHOLE[field]
         return gr.Textbox(EXAMPLE.get(field, ""), placeholder=f"{low} to {high}", max_length=3, **about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,10 +23,12 @@ class Settings:
     Attributes:
         model: folder or Hub id.
         revision: commit of a Hub id; None: its newest, or a folder.
+        name: what people are told; default: the last part of a folder, or the id.
     """
 
     model: str
     revision: str | None = None
+    name: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Settings:
@@ -39,24 +41,24 @@ class Settings:
             return cls(named)
         try:
             stored = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-            model, revision = str(stored["model"]), stored.get("revision")
+            model, revision, name = str(stored["model"]), stored.get("revision"), stored.get("name")
         except (OSError, ValueError, KeyError) as error:
             raise DatasetError(
                 "no model is named", where=SETTINGS, expected='{"model": "a folder or Hub id"}',
                 fix="set the variable SOCRATES_MODEL in the settings of the Space, or push the Space again",
             ) from error  # fmt: skip
-        return cls(str(folder / model) if (folder / model).is_dir() else model, revision)
+        return cls(str(folder / model) if (folder / model).is_dir() else model, revision, name)
 
     @property
     def text(self) -> str:
         """The settings as `space.json` holds them."""
-        told = {"model": self.model, **({"revision": self.revision} if self.revision else {})}
+        told = {key: value for key, value in asdict(self).items() if value is not None}
         return json.dumps(told, indent=2) + "\n"
 
     @property
     def shown(self) -> str:
-        """The model's name for people: of a folder its last part."""
-        return Path(self.model).name if Path(self.model).is_dir() else self.model
+        """The model's name for people."""
+        return self.name or (Path(self.model).name if Path(self.model).is_dir() else self.model)
 
     def load(self) -> Socrates:
         """The model, its weights read.
