@@ -43,7 +43,7 @@ ABOVE = {  # layer -> what it may import besides the base
     "cards": {"dataset", "scores", "splits", "audit", "report"},
     "local_hub": set(),
     "space": {"prompts", "predict", "stimuli"},
-    "hub": {"dataset", "cards", "study_files", "loading", "scores", "metric", "prompts", "predict", "writer", "audit", "space"},
+    "hub": {"dataset", "stimuli", "cards", "study_files", "loading", "scores", "metric", "prompts", "predict", "writer", "audit", "space"},
     "commands": None,  # the command line and the demo call everything
 }
 LAYER = {

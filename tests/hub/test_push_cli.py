@@ -96,8 +96,9 @@ def test_an_app_names_its_model(hub: LocalHub, prepared: dict[str, Any]) -> None
 
 
 def test_models(hub: LocalHub, prepared: dict[str, Any], tmp_path: Path) -> None:
-    command("model", str(tmp_path), REPO, "--merge", "--results", "a.json", "--results", "b.json")
-    assert prepared["options"] == {"merge": True, "results": [Path("a.json"), Path("b.json")]} and ("model", REPO) in hub.repositories
+    command("model", str(tmp_path), REPO, "--merge", "--results", "a.json", "--results", "b.json", "--licence", "mit")
+    expected = {"merge": True, "results": [Path("a.json"), Path("b.json")], "licence": "mit", "dataset": None}
+    assert prepared["options"] == expected and ("model", REPO) in hub.repositories
 
 
 def test_refusals_come_before_the_work(hub: LocalHub, prepared: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
