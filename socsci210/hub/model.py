@@ -9,12 +9,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from ..checksums import file_sha256
 from ..errors import HubError
-from ..language_model import ADAPTER, GENERATION, RECORD, load_tokenizer, revision, token_ids
+from ..language_model import ADAPTER, GENERATION, RECORD, load_tokenizer, revision, split_revision, token_ids
 from ..prompts import ChatFrame
+from ..results import Results
 from .client import checked_id
+from .guard import found_token, guard
 from .model_merging import merged
-from .model_record import NOTE, is_on_hub, published, read_record
+from .model_record import COMMIT, NOTE, is_on_hub, published, read_record
 from .model_state import fingerprint
 from .package import CARD, Package
 from .trained_on import check_dataset
@@ -77,7 +80,9 @@ def prepare_model(
     stage.write(RECORD, json.dumps(shown, indent=1, ensure_ascii=False) + "\n")
     notes.append(f"left out of {RECORD}: {', '.join(shown[NOTE]) or 'nothing'}")
     content = _fingerprint(stage)
-    card = model_card(shown, results=results, repository=repo, revision=revision(str(path)), licence=licence, dataset=dataset)
+    card = model_card(
+        shown, results=results, repository=repo, revision=_scored_as(path, repo, stage, results), licence=licence, dataset=dataset
+    )
     stage.write(CARD, card)
     return Package(
         kind="model", files=stage.files, card=card, fingerprint=content, notes=tuple(notes), check_back=check_back,
@@ -89,6 +94,26 @@ def check_back(repo: str, commit: str) -> str:
     """The fingerprint of a model as `from_pretrained` loads it from the Hub, at a commit and into a cache of its own."""
     with TemporaryDirectory() as cache:
         return fingerprint(repo, at=commit, cache=Path(cache))
+
+
+def _scored_as(path: Path, repo: str, stage: _Stage, results: Sequence[Path]) -> str:
+    """The revision by which results know the model: a commit of the repository that holds the same weights, or else the folder's hash.
+
+    Raises:
+        DatasetError: results that do not read.
+        HubError: the Hub cannot be asked for a commit that they name.
+    """
+    from huggingface_hub import HfApi
+
+    runs = [run for one in results for run in Results.read_json(one).runs if split_revision(run.model or "")[0] == repo]
+    commits = {run.revision for run in runs if COMMIT.fullmatch(run.revision or "")}
+    own = {name: file_sha256(one) for name, one in stage.files.items() if WEIGHTS.fullmatch(name)} if commits else {}
+    for commit in sorted(filter(None, commits)):
+        with guard(repo, found_token(), say=lambda text: None):
+            siblings = HfApi().model_info(repo, revision=commit, files_metadata=True).siblings or []
+        if {one.rfilename: one.lfs.sha256 for one in siblings if one.lfs is not None and WEIGHTS.fullmatch(one.rfilename)} == own:
+            return commit
+    return revision(str(path))
 
 
 def _check_files(folder: Path) -> None:

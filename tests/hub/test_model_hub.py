@@ -86,6 +86,20 @@ found["peft"] = sorted(plain.peft_config)
 
 api.upload_file(repo_id="org/base", path_or_fileobj=str(home / "longer" / "model.safetensors"), path_in_repo="model.safetensors")
 found["pushed"]["adapter after its base moved"] = distribution("org/adapter")
+
+from socsci210.predict import predict
+from socsci210.score import score
+found["card"] = {}
+for name, model in (("folder", str(home / "whole")), ("hub", "org/whole@v1"), ("another", "org/whole@v2")):
+    out = predict(engine="transformers", model=model, dataset=Path(GIVEN["dataset"]), config="unseen_studies", split="validation",
+                  out=home / f"{name}.parquet", per_cell=20)
+    results = score([out], Path(GIVEN["dataset"]), controls=False).write_json(home / f"{name}.json")
+    try:
+        card = prepare_model(home / "whole", "org/whole", home / f"card-{name}", results=[results]).card
+        (figure,) = [one for one in __import__("huggingface_hub").ModelCard(card).data.eval_results if one.metric_type == "w1_stated"]
+        found["card"][name] = figure.metric_value
+    except HubError as error:
+        found["card"][name] = str(error)
 found["said"] = said
 answer(found)
 """
@@ -126,6 +140,9 @@ def test_models_and_adapters_come_back_as_they_were(home: Path, tmp_path: Path) 
     assert found["adapter"][0] and not any(name.startswith("model") for name in found["adapter"][2])
     assert (found["config"]["base_model_name_or_path"], found["config"]["revision"]) == ("org/base", found["base"])
     assert found["peft"] == ["default"]
+    card = found["card"]
+    assert 0 < card["folder"] == card["hub"] < 1  # results of the folder, or of a commit that holds the same weights
+    assert "no results of this model" in card["another"]
 
 
 _TRAINING = (
