@@ -142,7 +142,7 @@ def test_a_space_holds_its_model_its_code_and_its_card(pushed: Pushed) -> None:
     assert not [line for line in required[1:] if "==" not in line]
     assert pushed.told["sdk"] == "docker" and "app_port: 7860" in (folder / "README.md").read_text()
     assert "the model travels with the app" in pushed.told["said"]
-    assert "not a thing" in pushed.told["again"] or "nothing" in pushed.told["again"].lower()
+    assert "nothing" in pushed.told["again"].lower()
 
 
 def test_a_space_of_a_model_on_the_hub_names_its_commit(pushed: Pushed) -> None:
@@ -171,7 +171,6 @@ def test_what_is_no_model_is_refused(pushed: Pushed, tmp_path: Path) -> None:
 
 # --- what visitors see --------------------------------------------------------------------------------------------------------------------
 
-needs_browser = pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine")
 READ = """
 (() => {
   const all = (what) => [...document.querySelectorAll(what)].map((one) => one.textContent.trim().replace("−", "-"));
@@ -333,8 +332,7 @@ def test_what_cannot_be_asked_is_told_on_the_page(pushed: Pushed, address: str, 
     assert not any(word in said(pushed) for word in ("often or never", "tangerine", "shoe", "bus line"))  # nothing is logged
 
 
-@needs_browser
-def test_a_page_without_a_model_says_so(pushed: Pushed, tmp_path: Path, browser: Page) -> None:
+def test_a_page_without_a_model_says_so(tmp_path: Path) -> None:
     script = (
         "from socsci210.space import app; from socsci210.space.settings import Settings\n"
         "try: Settings.read(app.Path('.')).load()\n"
