@@ -129,7 +129,7 @@ def _texts(name: str, values: pa.ChunkedArray) -> Texts:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _delimited(path: Path) -> tuple[list[str], Texts]:
