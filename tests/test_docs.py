@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -15,7 +16,15 @@ from socsci210.cli import app
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md", "loaders/README.md")
 GROUP = typer.main.get_command(app)
-COMMANDS = {name: {option for p in command.params for option in p.opts} for name, command in GROUP.commands.items()}  # type: ignore[attr-defined]
+
+
+def options_of(command: Any) -> set[str]:
+    """All options of a command, or of the commands of a group."""
+    own = {option for p in command.params for option in p.opts}
+    return own.union(*(options_of(one) for one in getattr(command, "commands", {}).values()))
+
+
+COMMANDS = {name: options_of(command) for name, command in GROUP.commands.items()}  # type: ignore[attr-defined]
 
 
 def invocations(text: str) -> list[tuple[str, list[str]]]:
