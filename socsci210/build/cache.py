@@ -27,7 +27,7 @@ from ..leftovers import sweep
 from ..metrics.socsci210 import distances
 from ..registry import loaders_folder
 
-_LIBRARIES: Final = ("pyarrow", "numpy", "duckdb", "pyreadstat", "python-docx", "python-calamine", "pydantic")
+_LIBRARIES: Final = ("pyarrow", "numpy", "duckdb", "pyreadstat", "python-docx", "pypdf", "python-calamine", "pydantic")
 _PACKAGE: Final = Path(__file__).resolve().parent.parent
 _PARTIAL: Final = f".partial-{platform.node()}-"  # a home folder may be shared by machines, whose process numbers mean nothing here
 
