@@ -166,9 +166,9 @@ def test_bad_documents(tmp_path: Path) -> None:
         read_document(path)
     with pytest.raises(ReadError, match="sha256 of this file is"):
         read_document(path, sha256="0" * 64)
-    (tmp_path / "x.pdf").write_bytes(b"%PDF-1.7")
-    with pytest.raises(ReadError, match=r"there is no reader for \.pdf"):
-        read_document(tmp_path / "x.pdf")
+    (tmp_path / "x.odt").write_bytes(b"PK")
+    with pytest.raises(ReadError, match=r"there is no reader for \.odt"):
+        read_document(tmp_path / "x.odt")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])

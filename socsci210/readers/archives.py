@@ -9,7 +9,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -30,6 +30,7 @@ class Content:
 
     data: bytes
     extension: str
+    """Of the format to parse: that of the name, but for a .doc, which may hold other formats that Word opens."""
     sha256: str
     where: str
     """For messages: the file, and the member of the archive."""
@@ -79,7 +80,7 @@ def read_content(
             expected=", ".join(f".{known}" for known in allowed) + " (each also as .gz or in a .zip)",
             fix="convert the file, or name another one",
         )
-    require_format(data, extension, where, encoded=encoding is not None)
+    extension = require_format(data, extension, where, encoded=encoding is not None)
     if extension in ("xlsx", "docx"):
         _check_package(data, where)
     return Content(data, extension, found, where)
@@ -160,6 +161,22 @@ def _zip_member(data: bytes, member: str | None, where: str) -> tuple[str, bytes
                 fix="set member: in the study file's data section",
             )
         return fitting[0], _extracted(archive, archive.getinfo(fitting[0]), where)
+
+
+def members(path: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Name and bytes of every file in a zip archive, one after the other; None for the bytes of an encrypted one.
+
+    Raises:
+        ReadError: it is no archive, or damaged, or unsafe: a bomb, or a name that leads out of it.
+    """
+    where = str(path)
+    data = _bytes_of(path)
+    require_format(data, "zip", where)
+    with _opened(data, where) as archive:
+        _check_entries(archive, len(data), where)
+        for entry in archive.infolist():
+            if not entry.is_dir() and not _is_litter(entry.filename):
+                yield entry.filename, None if entry.flag_bits & 1 else _extracted(archive, entry, where)
 
 
 def _is_litter(name: str) -> bool:

@@ -1,51 +1,86 @@
 """Documents of a deposit as numbered blocks, so that study files can quote their wording by pointer.
 
-Ids never depend on what the text says: body elements of a .docx, and lines of a .txt, are numbered from 0, empty ones included.
+An id depends on the bytes of the file alone, never on the machine: every format is read by code that runs in this process, and no program
+that happens to be installed (pdftotext, antiword, LibreOffice) takes part. Their versions cut text differently, and the isolated process in
+which documents are read may start no program.
+
+| format | ids |
+|---|---|
+| .docx, .doc, .rtf | `n`: paragraphs and tables of the body, from 0, empty ones included; `n.r` a row of a table, `n.r.c` a cell |
+| .html | the same, of the pieces that hold text; a table that holds tables is layout, and its cells are paragraphs |
+| .pdf | `pP.L`: line L of page P, both from 1 |
+| .txt, .md | `n`: lines from 0 |
+| .csv, .tsv | the name of a column: the cell of the second header row above it |
+
+Notes, headers and footers stand after the body, under ids of their own (`footnote2.0`, `header1.0`), so that they never move the rest.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ..errors import ReadError
 from .archives import Content, read_content
 from .delimited import read_headers
+from .documents_doc import doc_blocks
+from .documents_docx import docx_blocks
+from .documents_html import html_blocks
+from .documents_pdf import pdf_blocks
+from .documents_rtf import rtf_blocks
 from .encodings import decoded
 from .sniff import DOCUMENT_FORMATS
 from .types import Block, Document
 
-_W: Final = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_SKIPPED: Final = frozenset({f"{_W}del", f"{_W}moveFrom", f"{_W}pPr", f"{_W}rPr", _FALLBACK})
-"""Deleted words, formatting, and the second copy of a text box that is kept for old programs."""
-_MARKS: Final = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-"}
+MAX_BLOCKS: Final = 500_000
+MAX_CHARACTERS: Final = 50_000_000
 
 
 def read_document(path: Path, *, sha256: str | None = None) -> Document:
     """Read a document.
 
     Args:
-        path: .docx; .txt (a block per line); .csv or .tsv (a block per column: the cell of the second header row, its id the column's
-            name); each also as .gz.
+        path: a file of one of the formats above; each also as .gz, or alone in a .zip. A .doc may hold RTF or a .docx: Word opens both.
         sha256: expected hash of the whole file.
 
     Raises:
-        ReadError: the file is missing, damaged, empty, unsafe, or not what its hash or extension says.
+        ReadError: the file is missing, damaged, encrypted, empty, unsafe, or not what its hash or extension says.
     """
     content = read_content(path, sha256=sha256, extensions=DOCUMENT_FORMATS)
-    readers = {"docx": _docx_blocks, "txt": _line_blocks}
-    blocks = tuple(readers.get(content.extension, _header_blocks)(content))
+    blocks = tuple(_within_limits(_READERS[content.extension](content), content.where))
     if not any(block.text.strip() for block in blocks):
-        raise ReadError("the document holds no text", where=content.where, fix="fetch it again, or name the document with the wording")
+        raise _wordless(content)
     return Document(path, content.sha256, blocks)
 
 
 def describe(document: Document) -> list[tuple[str, str, str]]:
     """Id, kind and text of every block that has text: what `socsci210 blocks FILE` prints."""
     return [(block.id, block.kind, block.text) for block in document.blocks if block.text.strip()]
+
+
+def _wordless(content: Content) -> ReadError:
+    if content.extension == "pdf":
+        found, fix = "the document holds no text: its pages are pictures, as scanners make them", "run text recognition over it"
+    else:
+        found, fix = "the document holds no text", "fetch it again"
+    return ReadError(found, where=content.where, fix=f"{fix}, or name the document with the wording")
+
+
+def _within_limits(blocks: Iterable[Block], where: str) -> Iterator[Block]:
+    characters = 0
+    for number, block in enumerate(blocks, 1):
+        characters += len(block.text)
+        if number > MAX_BLOCKS or characters > MAX_CHARACTERS:
+            raise ReadError(
+                f"the document holds more than {number - 1:,} blocks or {MAX_CHARACTERS:,} characters",
+                where=where,
+                expected="a questionnaire or a codebook",
+                fix="check that this is a document; cut out the pages that hold the wording",
+            )
+        if not block.text.isascii():  # half a pair of UTF-16, which no other program takes
+            block = Block(block.id, block.text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), block.kind)
+        yield block
 
 
 def _line_blocks(content: Content) -> Iterator[Block]:
@@ -64,79 +99,15 @@ def _header_blocks(content: Content) -> Iterator[Block]:
         yield Block(name, cell, "cell")
 
 
-def _docx_blocks(content: Content) -> Iterator[Block]:
-    import docx  # here, because most commands read no document
-    from docx.opc.part import XmlPart
-
-    try:
-        document = docx.Document(io.BytesIO(content.data))
-        body = document.element.body
-        parts = [(str(part.partname), part.element) for part in document.part.package.iter_parts() if isinstance(part, XmlPart)]
-    except Exception as error:  # the parser raises errors of many kinds on damaged files
-        raise ReadError(f"the Word document is damaged ({error})", where=content.where, fix="fetch it again") from None
-    for name, root in parts:
-        if root.getroottree().docinfo.doctype:  # its entities stand for text that the parser leaves out
-            raise ReadError(
-                f"part {name} carries a document type declaration (DOCTYPE)",
-                where=content.where,
-                expected="a document as a word processor saves it, without DOCTYPE",
-                fix="open it in a word processor and save it anew as .docx, or fetch it from its source again",
-            )
-    for number, element in enumerate(_elements(body)):
-        if element.tag == f"{_W}p":
-            yield Block(str(number), _text(element), "paragraph")
-        else:
-            yield from _table_blocks(str(number), element)
-
-
-def _elements(body: Any) -> Iterator[Any]:
-    """Paragraphs and tables in order, also those inside content controls and custom mark-up."""
-    for child in body:
-        if child.tag in (f"{_W}p", f"{_W}tbl"):
-            yield child
-        elif child.tag in (f"{_W}sdt", f"{_W}sdtContent", f"{_W}customXml", f"{_W}ins", f"{_W}moveTo"):
-            yield from _elements(child)
-
-
-def _table_blocks(number: str, table: Any) -> Iterator[Block]:
-    for r, row in enumerate(table.iterchildren(f"{_W}tr")):
-        cells = [_cell_text(cell) for cell in _cells(row)]
-        yield Block(f"{number}.{r}", "\t".join(cells), "row")
-        for c, text in enumerate(cells):
-            yield Block(f"{number}.{r}.{c}", text, "cell")
-
-
-def _cells(row: Any) -> Iterator[Any]:
-    """The cells as stored: one that spans several columns counts once."""
-    for child in row:
-        if child.tag == f"{_W}tc":
-            yield child
-        elif child.tag in (f"{_W}sdt", f"{_W}sdtContent", f"{_W}customXml"):
-            yield from _cells(child)
-
-
-def _cell_text(cell: Any) -> str:
-    parts = []
-    for element in _elements(cell):
-        if element.tag == f"{_W}p":
-            parts.append(_text(element))
-        else:
-            parts += ["\t".join(_cell_text(inner) for inner in _cells(row)) for row in element.iterchildren(f"{_W}tr")]
-    return "\n".join(parts)
-
-
-def _text(element: Any) -> str:
-    """The words of a paragraph as a reader sees them, in fields, links, smart tags, insertions and text boxes too."""
-    return "".join(_pieces(element)).strip("\n")
-
-
-def _pieces(element: Any) -> Iterator[str]:
-    for child in element:
-        if child.tag == f"{_W}t":
-            yield child.text or ""
-        elif child.tag in _MARKS:
-            yield _MARKS[child.tag]
-        elif child.tag == f"{_W}p":  # of a text box anchored in this paragraph
-            yield "\n" + "".join(_pieces(child)) + "\n"
-        elif child.tag not in _SKIPPED:
-            yield from _pieces(child)
+_READERS: Final[dict[str, Callable[[Content], Iterable[Block]]]] = {
+    "docx": docx_blocks,
+    "doc": doc_blocks,
+    "rtf": rtf_blocks,
+    "pdf": pdf_blocks,
+    "html": html_blocks,
+    "htm": html_blocks,
+    "txt": _line_blocks,
+    "md": _line_blocks,
+    "csv": _header_blocks,
+    "tsv": _header_blocks,
+}

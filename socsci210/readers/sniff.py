@@ -7,7 +7,7 @@ from typing import Final
 from ..errors import ReadError
 
 DATA_FORMATS: Final = ("sav", "zsav", "por", "dta", "sas7bdat", "xpt", "csv", "tsv", "xlsx", "parquet")
-DOCUMENT_FORMATS: Final = ("docx", "txt", "csv", "tsv")
+DOCUMENT_FORMATS: Final = ("docx", "doc", "pdf", "html", "htm", "rtf", "txt", "md", "csv", "tsv")
 ARCHIVES: Final = ("gz", "zip")
 
 _NAMES: Final = {
@@ -19,6 +19,9 @@ _NAMES: Final = {
     "xpt": "a SAS transport file (.xpt)",
     "xlsx": "an Excel workbook (.xlsx)",
     "docx": "a Word document (.docx)",
+    "doc": "an old Word document (.doc)",
+    "rtf": "a Rich Text document (.rtf)",
+    "html": "a web page (.html)",
     "parquet": "a parquet file (.parquet)",
     "gz": "a gzip file (.gz)",
     "zip": "a zip archive (.zip)",
@@ -27,7 +30,8 @@ _NAMES: Final = {
     "text": "plain text",
     "binary": "binary data of no known format",
 }
-_TEXT: Final = frozenset({"csv", "tsv", "txt"})
+_TEXT: Final = frozenset({"csv", "tsv", "txt", "md", "html", "htm"})
+_WORD: Final = {"ole": "doc", "rtf": "rtf", "docx": "docx"}  # what Word opens under the name .doc
 _SAS7BDAT: Final = bytes.fromhex("000000000000000000000000c2ea8160b31411cfbd92080009c7318c181f1011")
 _MAGIC: Final = (
     ("sav", b"$FL2"),
@@ -38,6 +42,7 @@ _MAGIC: Final = (
     ("parquet", b"PAR1"),
     ("gz", b"\x1f\x8b"),
     ("pdf", b"%PDF-"),
+    ("rtf", b"{\\rtf"),
     ("ole", bytes.fromhex("d0cf11e0a1b11ae1")),
 )
 _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -68,10 +73,13 @@ def _zip_kind(data: bytes) -> str:
     return "zip"
 
 
-def require_format(data: bytes, extension: str, where: str, *, encoded: bool = False) -> None:
+def require_format(data: bytes, extension: str, where: str, *, encoded: bool = False) -> str:
     """Refuse `data` that is empty or is not what `extension` (without dot) says, naming both.
 
     `encoded`: the study file names an encoding, so that text may hold any byte (UTF-16 without a byte order mark does).
+
+    Returns:
+        The format to parse it as: `extension`, or what a .doc holds (doc, rtf, docx).
 
     Raises:
         ReadError
@@ -80,6 +88,8 @@ def require_format(data: bytes, extension: str, where: str, *, encoded: bool = F
         raise ReadError("the file is empty", where=where, expected=_NAMES.get(extension, "text"), fix="fetch the deposit again")
     found = sniff(data)
     # a zip archive may hold an Office file's parts by chance of packing, and plain text carries no mark of its own
+    if extension == "doc" and found in _WORD:
+        return _WORD[found]
     fits = found == extension or (extension == "zip" and found in ("xlsx", "docx"))
     fits = fits or (extension in _TEXT and (found == "text" or (found == "binary" and encoded)))
     if not fits:
@@ -89,3 +99,4 @@ def require_format(data: bytes, extension: str, where: str, *, encoded: bool = F
             expected=_NAMES.get(extension, f"plain text (.{extension})"),
             fix="check that the right file was fetched, or give it the extension of its format",
         )
+    return extension

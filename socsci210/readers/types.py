@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,9 @@ import pyarrow.compute as pc
 from ..errors import ReadError
 
 Code = int | float | str
-BlockKind = Literal["paragraph", "cell", "row", "line"]
+BlockKind = Literal["paragraph", "cell", "row", "line", "footnote", "endnote", "comment", "header", "footer", "textbox"]
 _SHOWN: Final = 5
+_NUMBERED: Final = re.compile(r"([a-z]*)(\d{1,9}(?:\.\d{1,9}){0,3})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -108,19 +110,20 @@ class Document:
 
 
 def nearest_ids(wanted: str, known: list[str]) -> list[str]:
-    """A few ids of `known` near to `wanted`: by number where the ids are numbers (or `n.r.c`), else by spelling."""
-
-    def place(block_id: str) -> tuple[int, ...] | None:
-        parts = block_id.split(".")
-        return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else None
-
-    target = place(wanted)
-    if target is None:
+    """A few ids of `known` near to `wanted`: by number where the ids are numbers (`n.r.c`, `p3.12`), else by spelling."""
+    target = _place(wanted)
+    placed = [(block_id, where[1]) for block_id in known if target and (where := _place(block_id)) and where[0] == target[0]]
+    if target is None or not placed:
         return difflib.get_close_matches(wanted, known, n=_SHOWN, cutoff=0.3) or known[:_SHOWN]
-    placed = [(block_id, where) for block_id in known if (where := place(block_id)) is not None]
-    distances = sorted(placed, key=lambda pair: [abs(a - b) for a, b in zip(_padded(pair[1]), _padded(target), strict=True)])
+    distances = sorted(placed, key=lambda pair: [abs(a - b) for a, b in zip(_padded(pair[1]), _padded(target[1]), strict=True)])
     return [block_id for block_id, _ in distances[:_SHOWN]]
 
 
+def _place(block_id: str) -> tuple[str, tuple[int, ...]] | None:
+    """The letters and the numbers of an id that is made of them."""
+    found = _NUMBERED.fullmatch(block_id)
+    return None if found is None else (found[1], tuple(int(part) for part in found[2].split(".")))
+
+
 def _padded(place: tuple[int, ...]) -> list[int]:
-    return [*place, *[-1] * (3 - len(place))][:3]
+    return [*place, *[-1] * (4 - len(place))]
