@@ -56,7 +56,8 @@ def run_objectives(seed: int, folder: Path, minutes: float, people: int) -> dict
     registry = Registry()
     read, new = (folder / "read", folder / "new")
     for studies, out in ((first, read), (second, new)):
-        build(studies, deposits=deposits, out=out, registry=registry, jobs=2, cache=folder / "cache")
+        failed = build(studies, deposits=deposits, out=out, registry=registry, jobs=2, cache=folder / "cache").failed
+        assert not failed, failed
     models = folder / "models"
     nano = nano_settings()
     reader = trained(nano | {"train_on": ["all"], "max_minutes": minutes}, read, models / "reader", seed).folder
