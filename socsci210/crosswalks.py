@@ -82,6 +82,11 @@ class FieldPlan:
         return max(beginnings, key=len, default=None)
 
 
+def crosswalk_names() -> list[str]:
+    """The names of the built-in crosswalks."""
+    return sorted(path.stem for path in (loaders_folder() / "crosswalks").glob("*.yaml"))
+
+
 @lru_cache
 def crosswalk(name: str) -> Mapping[str, FieldMap]:
     """The fields of a built-in crosswalk.
@@ -89,8 +94,7 @@ def crosswalk(name: str) -> Mapping[str, FieldMap]:
     Raises:
         StudyFileError: no such crosswalk, or a file that breaks the format.
     """
-    folder = loaders_folder() / "crosswalks"
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    folder, known = loaders_folder() / "crosswalks", crosswalk_names()
     if name not in known:
         fix = did_you_mean(name, known) or "leave `crosswalk` out and give `fields`"
         raise StudyFileError(f"no crosswalk {name!r}", where="demographics.crosswalk", expected=f"one of {', '.join(known)}", fix=fix)
@@ -113,7 +117,7 @@ def demographic_columns(study: StudyFile, columns: Mapping[str, Column]) -> dict
         field_map = own[field] if field in own else shared.get(field)
         if field_map is None:
             continue
-        name = _find(field_map.columns, columns)
+        name = find_column(field_map.columns, columns)
         if name is not None:
             plans[field] = _plan(study, field, field_map, columns[name])
         elif field in own:
@@ -155,7 +159,7 @@ def map_field(
     return pa.array(values, kind).take(encoded.indices)
 
 
-def _find(names: tuple[str, ...], columns: Mapping[str, Column]) -> str | None:
+def find_column(names: tuple[str, ...], columns: Mapping[str, object]) -> str | None:
     """The first of the names that the data has; an exact name before one that differs in case."""
     folded: dict[str, list[str]] = {}
     for column in columns:
@@ -181,9 +185,16 @@ def _plan(study: StudyFile, field: str, field_map: FieldMap, column: Column) -> 
                 fix=f"give the year, or write `{field}: null` under demographics.fields",
             )
         year = int(start[:4])
-    labels = {_fold(label): value for label, value in field_map.labels.items()}
     codes, anywhere = frozenset(missing.get(column.name, {})), frozenset(missing.get("*", {}))
-    return FieldPlan(field, column, field_map.values, labels, codes, anywhere, year)
+    return field_plan(field, field_map, column, missing=codes, missing_anywhere=anywhere, year=year)
+
+
+def field_plan(
+    field: str, field_map: FieldMap, column: Column, *, missing: frozenset[Code], missing_anywhere: frozenset[Code], year: int | None
+) -> FieldPlan:
+    """How a field is read from a column; the arguments are the attributes of `FieldPlan`."""
+    labels = {_fold(label): value for label, value in field_map.labels.items()}
+    return FieldPlan(field, column, field_map.values, labels, missing, missing_anywhere, year)
 
 
 def _unmapped(plan: FieldPlan, code: Code, count: int, where: str, row: int) -> StudyFileError:

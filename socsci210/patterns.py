@@ -32,6 +32,20 @@ IDENTIFIERS: Final = {
     r"(^|[^\d.,$-])(\+?1[ .-]?)?(\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}($|[^\d,-])": TELEPHONE,
     r"\b\d{3}-\d{2}-\d{4}\b": "a social security number",
 }
+PERSONAL: Final = re.compile(  # names of columns that tell who somebody is, as `snake` writes them
+    r"""(?ix) (.*_)? ( e_?mails?(_addr(ess)?)? | (tele|mobile_|cell_?)?phones?(_?(no|num(ber)?))? | fax | ip(_?addr(ess)?)? | ip_?v[46]
+    | mac_addr(ess)? | (home_|street_|mail(ing)?_|postal_)addr(ess)? | address | street | zip(_?code)? | post(al)?_?code
+    | (ssn|social_security|passport)(_?(no|num(ber)?))? | (first|last|middle|full|maiden|given|family|sur|user|screen)_?names?
+    | (participant|person|respondent|patient)_?names? | dob | birth_?(date|day) | date_of_birth
+    | (panel(ist)?|respondent|resp|response|case|worker|assignment|subject|person|member|user|device|recipient|session)_?id
+    | prolific(_?(p?id))? | mturk(_?(worker)?_?(id|code)?) | external_?(data_?)?ref(erence)? | (location_?)?(lat(itude)?|lon(g|gitude)?)
+    | gps | user_?agent | cookies? | signature | photo | twitter | facebook | instagram ) (_\d+)?"""
+)
+OPEN: Final = re.compile(  # names of columns that hold people's own words
+    r"""(?ix) (.*_)? ( open(_?end(ed)?)?_?(text|response|answer|comment)?s? | oe | verbatims? | free_?(text|response)s? | comments?
+    | feedback | remarks? | other_?(specify|text|please_specify) | essay | (q\d+\w*|other|answer|response)_text | self_description
+    ) (_\d+)?"""
+)
 ELLIPSIS: Final = re.compile(r"(\.{3}|…)[\s\"'”’)]*$")
 NO_ANSWER: Final = re.compile(
     r"""(?ix) \[? ( refused? | refusal | (do\s?n['’o]?t|does\snot|do\snot)\s+know | d\.?k\.? | (r\s)?(skipped|skip)(\son\sweb)?
@@ -62,6 +76,11 @@ def polarity(label: str) -> int:
     if _NO.search(label):
         return -1
     return 1 if _YES.search(label) else 0
+
+
+def snake(name: str) -> str:
+    """A column's name as words joined by underscores: `StartDate` and `start.date` become `Start_Date` and `start_date`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", name).strip("_")
 
 
 def excerpt(text: str, pattern: str, around: int = 30) -> str:

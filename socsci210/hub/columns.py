@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,20 +24,6 @@ _WORDS: Final = frozenset({"stimuli", "question", "text", "reasoning"})
 _ABOUT_STUDIES: Final = "studies"
 """The table that names authors and sources, as it should."""
 
-_PERSONAL: Final = re.compile(
-    r"""(?ix) (.*_)? ( e_?mails?(_addr(ess)?)? | (tele|mobile_|cell_?)?phones?(_?(no|num(ber)?))? | fax | ip(_?addr(ess)?)? | ip_?v[46]
-    | mac_addr(ess)? | (home_|street_|mail(ing)?_|postal_)addr(ess)? | address | street | zip(_?code)? | post(al)?_?code
-    | (ssn|social_security|passport)(_?(no|num(ber)?))? | (first|last|middle|full|maiden|given|family|sur|user|screen)_?names?
-    | (participant|person|respondent|patient)_?names? | dob | birth_?(date|day) | date_of_birth
-    | (panel(ist)?|respondent|resp|response|case|worker|assignment|subject|person|member|user|device|recipient|session)_?id
-    | prolific(_?(p?id))? | mturk(_?(worker)?_?(id|code)?) | external_?(data_?)?ref(erence)? | (location_?)?(lat(itude)?|lon(g|gitude)?)
-    | gps | user_?agent | cookies? | signature | photo | twitter | facebook | instagram ) (_\d+)?"""
-)
-_OPEN: Final = re.compile(
-    r"""(?ix) (.*_)? ( open(_?end(ed)?)?_?(text|response|answer|comment)?s? | oe | verbatims? | free_?(text|response)s? | comments?
-    | feedback | remarks? | other_?(specify|text|please_specify) | essay | (q\d+\w*|other|answer|response)_text | self_description
-    ) (_\d+)?"""
-)
 _MANY_TEXTS: Final = 100  # distinct texts above which a column is no closed set
 _OWN_SHARE: Final = 0.5  # of rows with a text of their own
 _LONG: Final = 20  # characters of an average text that is a sentence
@@ -93,10 +78,10 @@ def _paths(fields: Any, before: str = "") -> Iterator[str]:
 
 
 def _name_fault(column: str) -> str | None:
-    last = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", column.split(".")[-1]).strip("_")
-    if _PERSONAL.fullmatch(last):
+    last = patterns.snake(column.split(".")[-1])
+    if patterns.PERSONAL.fullmatch(last):
         return "tells who somebody is"
-    return "holds people's own words" if _OPEN.fullmatch(last) else None
+    return "holds people's own words" if patterns.OPEN.fullmatch(last) else None
 
 
 Texts = Iterator[tuple[str, pa.Array, int]]
