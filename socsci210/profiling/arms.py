@@ -163,7 +163,7 @@ def _related(one: Seen, other: Seen) -> bool:
     expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / table.sum()
     degrees = (table.shape[0] - 1) * (table.shape[1] - 1)
     chi_square = float(((table - expected) ** 2 / expected).sum())
-    return bool((chi_square - degrees) / (2 * degrees) ** 0.5 > 6
+    return bool((chi_square - degrees) / (2 * degrees) ** 0.5 > 6)
 
 
 def _levels(column: Seen) -> tuple[Level, ...]:

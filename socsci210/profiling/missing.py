@@ -28,6 +28,7 @@ _MORE_LABELS: Final = re.compile(
 _AGES: Final = (10, 110)
 _FEW_SHARE: Final = 0.05
 _MOST_ORDINARY: Final = 60
+_LISTS_CODES: Final = 300  # columns with more codes hold ids, times or amounts, where every number is ordinary
 _COUNT: Final = re.compile(r"(?i)number of|how many|total|size|household|presence of")
 
 
@@ -55,7 +56,7 @@ def _missing(code: Code, holders: Sequence[Seen], columns: Sequence[Seen]) -> Mi
     said = Counter(gap.reason for gap in gaps if gap.reason != "unknown")
     reason = said.most_common(1)[0][0] if said else "unknown"
     best = max(gaps, key=lambda gap: gap.score)
-    elsewhere = [column.name for column in columns if code in column.answers]
+    elsewhere = [column.name for column in columns if code in column.answers and len(column.codes) <= _LISTS_CODES]
     names = tuple(column.name for column in holders)
     return Missing.model_validate(
         {"code": code, "reason": reason, "columns": names, "elsewhere": tuple(elsewhere), "score": best.score, "why": best.basis}
