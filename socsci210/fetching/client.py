@@ -7,8 +7,6 @@ service alone; no message repeats what a server says or a redirect's address, wh
 
 from __future__ import annotations
 
-import errno
-import ipaddress
 import json
 import re
 import time
@@ -22,7 +20,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
-from ..retrying import LONGEST_RETRY_AFTER, NO_SPACE, retry_after
+from ..retrying import LONGEST_RETRY_AFTER, retry_after
+from .failures import Failure, disk_error, gives_up, is_private, private_error
 from .listing import FetchError, Reach
 from .settings import HOSTS, Settings, place
 
@@ -127,7 +126,7 @@ class Client:
             before = _length(part)
             try:
                 return self._transfer(url, reach, part, size, checked)
-            except _Failure as failure:
+            except Failure as failure:
                 failures = 1 if _length(part) - before >= _PROGRESS else failures + 1
                 self._rest(url, failure, failures)
 
@@ -149,12 +148,12 @@ class Client:
                     )
                 start = done if response.status_code == 206 and _begins_at(response.headers, done) else 0
                 if response.status_code == 206 and not start:
-                    raise _Failure("the server sent another part than was asked for", again=True, spoilt=True)
+                    raise Failure("the server sent another part than was asked for", again=True, spoilt=True)
                 if not start:
                     found = response.headers.get("etag", "")
                     tag.write_text(found if found.startswith('"') and found.isascii() else "", encoding="ascii")
                 self._receive(response, part, start, size, url)
-        except _Failure as failure:
+        except Failure as failure:
             if failure.spoilt or failure.status == 416:
                 part.unlink(missing_ok=True)
                 failure.again = True
@@ -177,9 +176,9 @@ class Client:
                         )
                     file.write(chunk)
         except OSError as error:
-            raise _disk(error, part) from error
+            raise disk_error(error, part) from error
         if size is not None and done < size and "content-length" not in response.headers:  # else it came whole, and is not what was listed
-            raise _Failure(f"the connection ended after {done:,} of {size:,} bytes", again=True)
+            raise Failure(f"the connection ended after {done:,} of {size:,} bytes", again=True)
 
     def _text(self, url: str, reach: Reach, accept: str) -> str:
         with self._answer(url, reach, {"Accept": accept}) as response:
@@ -194,7 +193,7 @@ class Client:
 
     @contextmanager
     def _answer(self, url: str, reach: Reach, headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
-        """The answer behind all redirects, open for reading; an error status is a `_Failure`."""
+        """The answer behind all redirects, open for reading; an error status is a `Failure`."""
         target = url
         try:
             for _ in range(MAX_REDIRECTS):
@@ -207,11 +206,11 @@ class Client:
                     if response.status_code >= 300:
                         wait = retry_after(response.headers)
                         status = response.status_code
-                        raise _Failure(f"status {status}", again=status in _AGAIN or status >= 500, status=status, wait=wait)
+                        raise Failure(f"status {status}", again=status in _AGAIN or status >= 500, status=status, wait=wait)
                     yield response
                     return
         except httpx2.HTTPError as error:
-            raise _Failure(f"the connection failed or was lost ({type(error).__name__})", again=True) from error
+            raise Failure(f"the connection failed or was lost ({type(error).__name__})", again=True) from error
         except (httpx2.InvalidURL, ValueError):
             raise FetchError("not an address, or a redirect to none", where=url, fix="check the address") from None
         raise FetchError(f"more than {MAX_REDIRECTS} redirects", where=url, fix="open it in a browser to see where it leads")
@@ -229,8 +228,8 @@ class Client:
             return
         if parts.scheme != "https" or parts.username:
             raise FetchError(f"{host} is asked for by {parts.scheme or 'no'} protocol", where=url, expected="https", fix="use https")
-        if _private(host):
-            raise _is_private(host, url)
+        if is_private(host):
+            raise private_error(host, url)
 
     def _guard(self, target: str) -> Callable[[str, dict[str, Any]], None]:
         """Looks at the address behind every new connection, before anything is sent: a name may lead anywhere."""
@@ -241,8 +240,8 @@ class Client:
         def look(event: str, info: dict[str, Any]) -> None:
             if event == "connection.connect_tcp.complete" and not free:
                 address = info["return_value"].get_extra_info("server_addr")[0]
-                if _private(address):
-                    raise _is_private(host, target)
+                if is_private(address):
+                    raise private_error(host, target)
 
         return look
 
@@ -262,51 +261,19 @@ class Client:
         while True:
             try:
                 return ask()
-            except _Failure as failure:
+            except Failure as failure:
                 failures += 1
                 self._rest(url, failure, failures)
 
-    def _rest(self, url: str, failure: _Failure, failures: int) -> None:
+    def _rest(self, url: str, failure: Failure, failures: int) -> None:
         """Wait before the next try, or give up."""
         retry = self._settings.retry
         too_long = failure.wait is not None and failure.wait > LONGEST_RETRY_AFTER
         if not failure.again or failures >= retry.tries or too_long:
-            raise _gives_up(url, failure, failures)
+            raise gives_up(url, failure, failures)
         seconds = max(retry.wait(failures), failure.wait or 0.0)
         self._say(f"{urlsplit(url).hostname}: {failure.what}; try {failures + 1} of {retry.tries} in {seconds:.1f} s")
         time.sleep(seconds)
-
-
-class _Failure(Exception):
-    """One request that came to nothing.
-
-    `again`: another try may help. `spoilt`: what was received so far is of no use. `wait`: seconds that the server asks to wait.
-    """
-
-    def __init__(self, what: str, *, again: bool, spoilt: bool = False, status: int | None = None, wait: float | None = None) -> None:
-        super().__init__(what)
-        self.what, self.again, self.spoilt, self.status, self.wait = what, again, spoilt, status, wait
-
-
-def _gives_up(url: str, failure: _Failure, failures: int) -> FetchError:
-    tried = f" ({failures} tries)" if failures > 1 else ""
-    found, fix = f"{failure.what}{tried}", "run the same command again later: what is complete is not loaded twice"
-    if failure.wait is not None and failure.wait > LONGEST_RETRY_AFTER:
-        found = f"the server wants {failure.wait / 60:.0f} minutes of rest ({failure.what})"
-        fix = "run the same command again then; OSF allows far more requests with a personal token in OSF_TOKEN"
-    elif failure.status in (401, 403):
-        found, fix = f"not open to everybody ({failure.what})", "ask its owners to make it public, or for a token that may read it"
-    elif failure.status in (404, 410):
-        found, fix = f"not there, or no more ({failure.what})", "check the address"
-    elif not failure.again:
-        fix = "check the address"
-    return FetchError(found, where=url, fix=fix, status=failure.status)
-
-
-def _disk(error: OSError, part: Path) -> FetchError:
-    full = error.errno in (*NO_SPACE, errno.EFBIG)
-    fix = "free some space, or set XDG_CACHE_HOME to a larger disk" if full else "check that the folder is yours"
-    return FetchError(f"cannot be written ({error.strerror})", where=str(part), fix=fix)
 
 
 def _length(part: Path) -> int:
@@ -320,20 +287,3 @@ def _begins_at(headers: Mapping[str, str], start: int) -> bool:
 
 def _is_osf(url: str) -> bool:
     return urlsplit(url).scheme == "https" and Reach(("osf.io", ".osf.io")).covers(url)
-
-
-def _private(host: str) -> bool:
-    """Whether a host is given by a number that is not public, or is this machine by name."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
-    inner = getattr(address, "ipv4_mapped", None) or address
-    return not inner.is_global or inner.is_multicast
-
-
-def _is_private(host: str, url: str) -> FetchError:
-    return FetchError(
-        f"{host} is a private address", where=f"{urlsplit(url).scheme}://{urlsplit(url).netloc}", expected="a public server",
-        fix="a service of your own is configured by SOCSCI210_OSF, SOCSCI210_DATAVERSE, SOCSCI210_DOI or SOCSCI210_TESS",
-    )  # fmt: skip

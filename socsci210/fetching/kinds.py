@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
-from ..readers.sniff import DATA_FORMATS
+from ..readers.sniff import DATA_FORMATS, DOCUMENT_FORMATS
 
 Kind = Literal["data", "document", "archive", "page"]
-DOCUMENTS: Final = frozenset({"docx", "doc", "pdf", "txt", "md", "rtf", "odt"})
 PAGES: Final = frozenset({"html", "htm"})  # documents in a deposit; on the web, pages
+DOCUMENTS: Final = frozenset(DOCUMENT_FORMATS) - PAGES - frozenset(DATA_FORMATS)
 _CODE: Final = frozenset({"r", "rmd", "do", "sps", "sas", "py", "ipynb", "m", "jl", "qmd", "ado", "js", "sh"})
 _PICTURES: Final = frozenset({"png", "jpg", "jpeg", "gif", "svg", "tif", "tiff", "bmp", "webp", "mp4", "mov", "mp3", "wav", "avi"})
 _TELLING: Final = ("questionnaire", "codebook", "instrument")

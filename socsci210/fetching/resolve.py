@@ -25,6 +25,7 @@ _OSF_PATH: Final = re.compile(
     r"/(?:v2/(?:nodes|registrations|guids)/|download/|registries/[a-z]+/|preprints/[a-z]+/)?([a-z0-9]{5})(?:/.*)?", re.IGNORECASE
 )
 _TESS_PATH: Final = re.compile(r"/(?:study|data)/([A-Za-z0-9-]+?)(?:\.html)?/?")
+_SECRET: Final = re.compile(r"[a-z]+://[^/?#]*@", re.IGNORECASE)
 _HARVARD: Final = "10.7910/"
 
 
@@ -62,6 +63,8 @@ def resolve(asked: str, registry: Registry) -> Target:
     if match := _DOI.fullmatch(asked):
         osf = _OSF_DOI.fullmatch(match[1])
         return Target(asked, osf[1].lower() if osf else _slug(match[1]), f"doi:{match[1]}")
+    if _SECRET.match(asked):  # not shown: it may hold the password
+        raise FetchError("an address with a user name or password", expected="the bare address", fix="leave them out")
     if urlsplit(asked).scheme in ("http", "https") and urlsplit(asked).hostname:
         return Target(asked, _name_of(asked), asked)
     near = did_you_mean(asked, [*registry.ids(), *(one.study_id for one in catalogue.studies())])

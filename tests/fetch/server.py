@@ -60,6 +60,7 @@ class Sources:
         handles: where a DOI leads.
         moved: addresses that redirect: target by path.
         faults, seen: what goes wrong, and every request as (server, path, headers).
+        slow: seconds between two pieces of 64 kB.
     """
 
     def __init__(self) -> None:
@@ -71,6 +72,7 @@ class Sources:
         self.handles: dict[str, str] = {}
         self.moved: dict[str, str] = {}
         self.faults: list[Fault] = []
+        self.slow = 0.0
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self._api = _serve(self, self._answer, "api")
         self._storage = _serve(self, self._stored, "storage")
@@ -245,7 +247,9 @@ def _serve(sources: Sources, answer: Answer, name: str) -> ThreadingHTTPServer:
             for key, value in {**headers, "Content-Length": str(len(data))}.items():
                 self.send_header(key, value)
             self.end_headers()
-            self.wfile.write(data if cut_after is None else data[:cut_after])
+            for start in range(0, len(data[:cut_after]), 1 << 16):
+                self.wfile.write(data[start : min(start + (1 << 16), cut_after or len(data))])
+                time.sleep(sources.slow)
             if cut_after is not None:
                 self.wfile.flush()
                 time.sleep(0.02)
