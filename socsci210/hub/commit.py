@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, GitCommitInfo
 from huggingface_hub.utils._runtime import is_xet_available
 
 from ..errors import HubError
@@ -106,7 +106,7 @@ def _made(hub: Hub, package: Package, todo: Plan, parent: str, wanted: dict[str,
                 raise
             head = hub.head(todo.branch)
             if head != parent:
-                return _landed(hub, package, todo, head)
+                return _landed(hub, package, todo, parent)
             seconds = pause(error, failures)
             if seconds is None:
                 raise
@@ -114,23 +114,32 @@ def _made(hub: Hub, package: Package, todo: Plan, parent: str, wanted: dict[str,
         time.sleep(seconds)
 
 
-def _landed(hub: Hub, package: Package, todo: Plan, head: str) -> str:
-    """The head of the branch, where it is what this push was to make.
+def _landed(hub: Hub, package: Package, todo: Plan, parent: str) -> str:
+    """The commit that stands right upon the parent, where it is what this push was to make; others may stand upon it by now.
 
     Args:
-        head: another commit than the one that the push was to be made upon.
+        parent: the commit that the push was to be made upon, and that is not the last one any more.
 
     Raises:
         HubError: somebody else was faster.
     """
-    if not _differing(hub, package, todo, head):
-        return head
-    last = hub.ask("reading who was faster", lambda: hub.api.list_repo_commits(**hub.named, revision=todo.branch))[0]
+    found = hub.ask("reading who was faster", lambda: hub.api.list_repo_commits(**hub.named, revision=todo.branch))
+    commits = [one.commit_id for one in found]
+    next_one = commits[max(commits.index(parent) - 1, 0) if parent in commits else 0]
+    last = found[0]
+    if not _differing(hub, package, todo, next_one):
+        if next_one != last.commit_id:
+            hub.say(f"this push made its commit, and {_who(last)} has put {last.commit_id[:12]}, {last.title!r}, upon it since")
+        return next_one
     raise HubError(
-        f"{', '.join(last.authors) or 'somebody'} was faster: commit {last.commit_id[:12]}, {last.title!r}, stands there now",
+        f"{_who(last)} was faster: commit {last.commit_id[:12]}, {last.title!r}, stands there now",
         where=f"{hub.repo}, branch {todo.branch}", expected=f"commit {(todo.head or todo.starting_point or '')[:12]}, as this push began",
         fix="look at what they did, and run the same command again to put this in its place",
     )  # fmt: skip
+
+
+def _who(commit: GitCommitInfo) -> str:
+    return ", ".join(commit.authors) or "somebody"
 
 
 def _differing(hub: Hub, package: Package, todo: Plan, commit: str) -> list[str]:

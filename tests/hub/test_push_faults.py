@@ -182,6 +182,22 @@ def test_a_change_between_look_and_commit_is_not_overwritten(connection: tuple[L
     assert held(hub)["dataset.json"] == b"edited" and "only-1.txt" in held(hub)
 
 
+def test_a_commit_put_upon_ours_before_we_knew_of_ours(connection: tuple[LocalHub, list[float]], tmp_path: Path) -> None:
+    hub, _ = connection
+    push(package(tmp_path / "1"), REPO, say=ignore)
+    lines: list[str] = []
+
+    def edit() -> None:
+        hub.commit("dataset", REPO, {**hub.files("dataset", REPO), "dataset.json": b"edited"}, message="By hand")
+
+    hub.fail("/commit/", method="POST", cut=True, acted="after", meanwhile=lambda: hub.fail("/revision/main", meanwhile=edit))
+    made = package(tmp_path / "2", version=2)
+    done = push(made, REPO, tag="v2", say=lines.append)
+    assert held(hub)["dataset.json"] == b"edited" and held(hub, revision="v2") == held(hub, revision=done.commit) == contents(made)
+    assert any("this push made its commit, and me has put" in line and "'By hand', upon it since" in line for line in lines)
+    assert len(hub.repositories["dataset", REPO].commits) == 4
+
+
 def test_a_repository_that_is_filled_meanwhile_is_left_alone(connection: tuple[LocalHub, list[float]], tmp_path: Path) -> None:
     hub, _ = connection
     theirs, mine = package(tmp_path / "1"), package(tmp_path / "2", version=2)
