@@ -16,6 +16,7 @@ from .shown import console, dump, show
 
 if TYPE_CHECKING:
     from ..hub import Package, Plan, PushResult
+    from ..hub.package import Kind
 
 push = typer.Typer(help="Publish a dataset, a model, the metric or the app on the Hub, in one commit.", no_args_is_help=True)
 app.add_typer(push, name="push")
@@ -26,7 +27,7 @@ Private = Annotated[bool, typer.Option("--private", help="For its own people onl
 Revision = Annotated[str | None, typer.Option(metavar="BRANCH", help="Branch to push to (default: main).")]
 Tag = Annotated[str | None, typer.Option(help="Name for this version, by which it can be loaded for ever.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent and deleted, and the card.")]
-Prepare = Callable[[Path], "Package"]
+Prepare = Callable[[Path, bool], "Package"]
 _COLUMNS = {"path": "file", "bytes": "bytes", "what": "what happens"}
 _WORK = "socsci210-publish-"
 
@@ -48,12 +49,12 @@ def dataset(
 ) -> None:
     """Publish a dataset: the studies that may be redistributed, and of the others what it takes to rebuild them."""
 
-    def prepare(work: Path) -> Package:
+    def prepare(work: Path, private: bool) -> Package:
         from ..hub.dataset import prepare_dataset
 
         return prepare_dataset(path, repo, work, private=private, coarsen=coarsen, accept_risk=accept_risk, studies=studies or ())
 
-    _run(prepare, repo, private, revision, tag, dry_run, as_json)
+    _run("dataset", prepare, repo, private, revision, tag, dry_run, as_json)
 
 
 @push.command()
@@ -72,12 +73,12 @@ def model(
 ) -> None:
     """Publish a model or an adapter, with its training record and its scores in the card."""
 
-    def prepare(work: Path) -> Package:
+    def prepare(work: Path, private: bool) -> Package:
         from ..hub.model import prepare_model
 
         return prepare_model(path, repo, work, merge=merge, results=results or (), licence=licence, dataset=dataset_repo)
 
-    _run(prepare, repo, private, revision, tag, dry_run, as_json)
+    _run("model", prepare, repo, private, revision, tag, dry_run, as_json)
 
 
 @push.command()
@@ -87,12 +88,12 @@ def metric(
     """Publish the metric, so that evaluate.load(REPO_ID) works where nothing of ours is installed."""
     path, repo = _path_and_repo(where)
 
-    def prepare(work: Path) -> Package:
+    def prepare(work: Path, private: bool) -> Package:
         from ..hub.metric import prepare_metric
 
         return prepare_metric(path, repo, work)
 
-    _run(prepare, repo, private, revision, tag, dry_run, as_json)
+    _run("metric", prepare, repo, private, revision, tag, dry_run, as_json)
 
 
 @push.command()
@@ -107,12 +108,12 @@ def space(
 ) -> None:
     """Publish the app with which people who do not program ask a model."""
 
-    def prepare(work: Path) -> Package:
+    def prepare(work: Path, private: bool) -> Package:
         from ..hub.space import prepare_space
 
         return prepare_space(model, repo, work)
 
-    _run(prepare, repo, private, revision, tag, dry_run, as_json)
+    _run("space", prepare, repo, private, revision, tag, dry_run, as_json)
 
 
 def _path_and_repo(where: list[str]) -> tuple[Path | None, str]:
@@ -121,8 +122,10 @@ def _path_and_repo(where: list[str]) -> tuple[Path | None, str]:
     return (Path(where[0]) if len(where) == 2 else None), where[-1]
 
 
-def _run(prepare: Prepare, repo: str, private: bool, revision: str | None, tag: str | None, dry_run: bool, as_json: bool) -> None:
-    from ..hub import plan
+def _run(
+    kind: Kind, prepare: Prepare, repo: str, private: bool, revision: str | None, tag: str | None, dry_run: bool, as_json: bool
+) -> None:
+    from ..hub import is_private, plan
     from ..hub import push as publish
     from ..hub.client import check_token, checked_id
     from ..hub.guard import found_token
@@ -130,9 +133,10 @@ def _run(prepare: Prepare, repo: str, private: bool, revision: str | None, tag: 
 
     check_token(found_token(), checked_id(repo))  # told before the work, not after it
     check_names(revision, tag)
+    private = private or is_private(kind, repo, say=_say)  # what is private stays so, and is looked at again before the commit
     options: dict[str, Any] = {"private": private, "revision": revision, "tag": tag, "say": _say}
     with _work() as work:
-        package = prepare(work)
+        package = prepare(work, private)
         if dry_run:
             _show_plan(plan(package, repo, **options), as_json)
         else:

@@ -2,6 +2,6 @@
 
 from .package import Package, PushResult
 from .plan import Plan
-from .push import plan, push
+from .push import is_private, plan, push
 
-__all__ = ["Package", "Plan", "PushResult", "plan", "push"]
+__all__ = ["Package", "Plan", "PushResult", "is_private", "plan", "push"]

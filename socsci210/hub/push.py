@@ -15,7 +15,7 @@ from ..errors import HubError, SocSciError
 from .client import Hub, check_permission, check_token, checked_id, identity
 from .commit import based, committed
 from .guard import AGAIN, as_user, found_token, guard
-from .package import CARD, Package, PushResult, Say
+from .package import CARD, Kind, Package, PushResult, Say
 from .plan import MAIN, Plan, check_names, check_package, planned
 from .safety import check_files
 
@@ -86,6 +86,19 @@ def push(
         unchanged=todo.paths("keep"), deleted=todo.paths("delete"), bytes_sent=sent, tag=tag,
         fingerprint=package.fingerprint, checked=checked,
     )  # fmt: skip
+
+
+def is_private(kind: Kind, repo: str, *, token: str | None = None, say: Say) -> bool:
+    """Whether a repository is there and for its own people only.
+
+    Raises:
+        HubError: a malformed id, no token, or the Hub does not answer.
+    """
+    found = found_token(token)
+    check_token(found, checked_id(repo))
+    with guard(repo, found, say):
+        info = Hub(kind, repo, found, say).exists()
+    return bool(info is not None and info.private)
 
 
 # --- before anything is sent ---------------------------------------------------------------------------------------------------------

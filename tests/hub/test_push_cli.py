@@ -82,6 +82,23 @@ def test_dry_run_and_push(hub: LocalHub, prepared: dict[str, Any], tmp_path: Pat
     assert set(held(hub, revision="next")) == {"dataset.json", "only-2.txt", "data/all/same.parquet", "data/all/changing.parquet"}
 
 
+def test_a_dataset_for_a_private_repository_is_prepared_as_one(hub: LocalHub, prepared: dict[str, Any], tmp_path: Path) -> None:
+    command("dataset", str(tmp_path), REPO, "--private")
+    command("dataset", str(tmp_path), REPO)
+    assert prepared["options"]["private"] is True and hub.repositories["dataset", REPO].private
+    hub.create("dataset", "org/open")
+    command("dataset", str(tmp_path), "org/open")
+    assert prepared["options"]["private"] is False
+    prepared["version"] = 2
+
+    def open_up() -> None:
+        hub.repositories["dataset", REPO].private = False
+
+    hub.fail("/upload/", method="PUT", meanwhile=open_up)
+    command("dataset", str(tmp_path), REPO, fails=HubError)
+    assert "only-1.txt" in held(hub)
+
+
 def test_the_folder_of_the_metric_may_be_left_out(hub: LocalHub, prepared: dict[str, Any], tmp_path: Path) -> None:
     command("metric", REPO)
     assert prepared["path"] is None and held(hub, kind="space")
