@@ -106,7 +106,7 @@ def check_names(branch: str | None, tag: str | None) -> None:
     """
     for option, name in (("--revision", branch), ("--tag", tag)):
         if name is not None and (not _REF.fullmatch(name) or _COMMIT.fullmatch(name)):
-            what = "a branch, not a commit" if option == "--revision" else "letters, digits, '.', '-', '_', as in v1.0"
+            what = f"letters, digits, '.', '-', '_', as in {'main; a branch, not a commit' if option == '--revision' else 'v1.0'}"
             raise HubError(f"{name!r} is no name for that", where=option, expected=what, fix=f"correct {option}, or leave it out")
 
 
