@@ -70,7 +70,11 @@ def arms(columns: Sequence[Seen], roles: Mapping[str, Role], known: Sequence[See
     single = [_column(c, roles.get(c.name), found, known) for c in possible if 2 <= len(c.answers) <= MOST_LEVELS and c.kind != "numbers"]
     merged = _merged([(arm, c) for arm, c in single if arm.score >= _LISTED])
     by_name = {c.name: c for c in columns}
-    candidates = [*_several(merged, by_name), *_crossed(merged, by_name), *_questions(found, merged, by_name, roles)]
+    candidates = [
+        *_several(merged, by_name),
+        *_crossed([arm for arm in merged if roles.get(arm.columns[0]) is None], by_name),
+        *_questions(found, merged, by_name, roles),
+    ]
     return tuple(sorted(candidates, key=lambda arm: -arm.score)[:_SHOWN])
 
 
@@ -244,7 +248,7 @@ def _questions(found: Sequence[Group], single: Sequence[Arm], columns: Mapping[s
     """Exclusive groups of questions; where a column tells the same, the column goes first."""
     clear = [columns[arm.columns[0]] for arm in single if arm.score >= 0.5]
     result = []
-    for partition in partitions(found)[:4]:
+    for partition in partitions(found)[: 2 if clear else 4]:
         score = _Score(
             0.25, [f"{len(partition.groups)} groups of questions, and {partition.covered:.0%} of people were asked those of one"]
         )

@@ -44,7 +44,7 @@ def profile_table(part: Part, file: str) -> Table:
     raw = part.raw
     columns = with_gaps([seen(raw.columns[n], raw.data.column(n), raw.header_texts.get(n)) for n in raw.data.column_names])
     given: dict[str, tuple[Role, str]] = roles(columns)
-    free = [column for column in columns if column.name not in given]
+    free = [column for column in columns if column.name not in given or given[column.name][0] == "order"]
     wide = conjoints(free)
     given |= _of_conjoints(wide)
     people = about_people([column for column in columns if given.get(column.name, ("order", ""))[0] == "order" and _free(column, wide)])
