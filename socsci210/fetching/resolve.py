@@ -26,6 +26,7 @@ _OSF_PATH: Final = re.compile(
 )
 _TESS_PATH: Final = re.compile(r"/(?:study|data)/([A-Za-z0-9-]+?)(?:\.html)?/?")
 _SECRET: Final = re.compile(r"[a-z]+://[^/?#]*@", re.IGNORECASE)
+_GITHUB_FILE: Final = re.compile(r"/([^/]+/[^/]+)/(?:blob|raw)/(.+)")
 _HARVARD: Final = "10.7910/"
 
 
@@ -94,6 +95,8 @@ def _list(address: str, client: Client, settings: Settings) -> Listing | str:
     host = (parts.hostname or "").lower()
     if (host == "osf.io" or host.endswith(".osf.io")) and (match := _OSF_PATH.fullmatch(parts.path)):
         return match[1].lower()
+    if host == "github.com" and (blob := _GITHUB_FILE.fullmatch(parts.path)):  # the page about a file, not the file
+        return list_web(f"https://raw.githubusercontent.com/{blob[1]}/{blob[2]}", client, settings)
     query = parse_qs(parts.query)
     if (doi := query.get("persistentId", [""])[0]).startswith("doi:"):
         version = query.get("version", [":latest-published"])[0]

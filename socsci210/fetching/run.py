@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import SocSciError
+from ..errors import DatasetError, SocSciError
 from ..registry import Registry
 from ..study_file import StudyFile
 from .choose import Choice, choose, choose_named
@@ -131,9 +129,11 @@ class Fetcher:
         wanted = {file.sha256 for file in plan.study.files.values()} if plan.study else set()
         if stored is None:
             raise FetchError("the cache lost it meanwhile", where=entry.path, fix="run the same command again")
-        with self._scratch() as scratch:
+        with self._store.scratch() as scratch:
             try:
                 members = unpack(stored, scratch, wanted)
+            except DatasetError:  # the disk is full: nothing is wrong with the archive
+                raise
             except SocSciError as error:
                 left.append(LeftOut(path=entry.path, size=entry.size, reason=f"archive: {error.found}"))
                 return
@@ -180,14 +180,6 @@ class Fetcher:
         if not kept:
             raise FetchError("no data and no document in its archives", where=plan.listing.url, fix="look at it with --list")
         return list(kept.values())
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        folder = self._store.scratch()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _for_study(study: StudyFile, listing: Listing, files: Sequence[File]) -> list[File]:

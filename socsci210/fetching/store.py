@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -64,12 +66,17 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def scratch(self) -> Path:
-        """An empty folder on the same disk for work in progress; the caller removes it."""
-        folder = self._root / "work" / str(os.getpid())
-        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed and had this number
-        folder.mkdir(parents=True)
-        return folder
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder on the same disk for work in progress, for one process at a time; what a killed one left there is removed."""
+        folder = self._root / "work"
+        with FileLock(self.lock("work")):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _download(self, entry: Entry, reach: Reach, client: Client, part: Path, say: Say) -> str:
         for last in (False, True):

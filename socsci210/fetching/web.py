@@ -16,6 +16,7 @@ from .settings import Settings
 _LINK: Final = re.compile(r"""\bhref\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 _OSF_ID: Final = re.compile(r"\bosf\.io/(?:[a-z]+/(?=[a-z0-9]{5}\b))?([a-z0-9]{5})\b", re.IGNORECASE)
 _TITLE: Final = re.compile(r"<title[^>]*>([^<]{1,300})</title>", re.IGNORECASE)
+_MOST_LINKS: Final = 200
 _PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -31,7 +32,7 @@ def list_web(url: str, client: Client, settings: Settings) -> Listing | str:
     """
     reach = own_reach(url, settings)
     head = client.head(url, reach)
-    if head.type not in _PAGES or kind_of(PurePosixPath(urlsplit(url).path).name) == "data":
+    if head.type not in _PAGES:
         entry = _entry(url, head)
         return Listing("web", url, url, entry.path, None, (entry,), reach)
     text = client.page(url, reach)
@@ -62,7 +63,9 @@ def own_reach(url: str, settings: Settings) -> Reach:
 def _linked(url: str, text: str, client: Client, reach: Reach) -> tuple[Entry, ...]:
     links = (urljoin(url, html.unescape(match[1] or match[2] or "").strip()).partition("#")[0] for match in _LINK.finditer(text))
     wanted = [link for link in dict.fromkeys(links) if reach.covers(link) and kind_of(urlsplit(link).path) not in (None, "page")]
-    return tuple(sorted((_entry(link, client.head(link, reach)) for link in wanted[:200]), key=lambda entry: entry.path))
+    heads = ((link, client.head(link, reach)) for link in wanted[:_MOST_LINKS])
+    files = (_entry(link, head) for link, head in heads if head.type not in _PAGES)  # a page about a file may be named like the file
+    return tuple(sorted(files, key=lambda entry: entry.path))
 
 
 def _entry(url: str, head: Head) -> Entry:

@@ -209,6 +209,11 @@ def test_a_page_at_tess_that_links_to_files_or_names_a_project(sources: Sources,
     sources.pages["/study/other9"] = ("text/html", b"<p>Data: osf.io/abcd1 (https://osf.io/abcd1)</p>")
     sources.nodes["abcd1"] = Node(files={"data.sav": DATA})
     assert plan(sources, tmp_path, "https://www.tessexperiments.org/study/other9").listing.id == "abcd1"
+    sources.pages["/list.html"] = ("text/html", b'<a href="/blob/data.csv">a page that is named like the file it is about</a>')
+    sources.pages["/blob/data.csv"] = ("text/html; charset=utf-8", b"<table>")
+    for page in ("list.html", "blob/data.csv"):
+        with pytest.raises(FetchError, match="links to no data or document"):
+            plan(sources, tmp_path, f"{sources.url}/{page}")
     sources.pages["/study/none"] = ("text/html", b"<p>Nothing</p>")
     with pytest.raises(FetchError, match="links to no data or document"):
         plan(sources, tmp_path, "https://www.tessexperiments.org/study/none")
