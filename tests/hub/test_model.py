@@ -15,10 +15,11 @@ import pytest
 
 import socsci210
 from socsci210.errors import HubError
+from socsci210.hub import model_merging
 from socsci210.hub.model import prepare_model
 from socsci210.hub.model_record import LEFT_OUT, published
 from socsci210.hub.package import Package
-from socsci210.language_model import RECORD
+from socsci210.language_model import RECORD, revision
 from socsci210.train.config import resolve
 from socsci210.train.loop import train
 from tests.tiny import tiny_model, tiny_tokenizer
@@ -153,6 +154,34 @@ def test_an_adapter_of_a_folder_needs_merge_and_merging_changes_no_answer(home: 
     plain = socsci210.Socrates(home / "base", template="upstream").predict(*ASKED).probabilities
     assert max(abs(one - other) for one, other in zip(plain, after.probabilities, strict=True)) > 1e-3  # the adapter does something
     assert json.loads(package.files[RECORD].read_text())["settings"]["lora"]["merge"] is True
+
+
+@pytest.mark.parametrize("most", [1.0, 0.0], ids=["little moves", "too much moves"])
+def test_a_merged_model_has_the_type_of_the_model_below(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: float) -> None:
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForCausalLM
+
+    for name in ("base", "adapter"):
+        shutil.copytree(home / name, tmp_path / name)
+    whole = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=torch.bfloat16)
+    whole.save_pretrained(tmp_path / "base")
+    old, new = str(home / "base"), str(tmp_path / "base")
+    for name, was, now in (("adapter_config.json", old, new), (RECORD, revision(old), revision(new))):
+        file = tmp_path / "adapter" / name
+        file.write_text(file.read_text().replace(was, now))
+    monkeypatch.setattr(model_merging, "ROUNDED", most)
+    package = prepared(tmp_path / "adapter", tmp_path / "w", merge=True)
+    expected = torch.bfloat16 if most else torch.float32
+    found = load_file(package.files["model.safetensors"])
+    assert {tensor.dtype for tensor in found.values()} == {expected} and f"as {str(expected)[6:]}" in package.notes[0]
+    assert json.loads(package.files["config.json"].read_text())["dtype"] == str(expected)[6:]
+    folder = tmp_path / "merged"
+    folder.mkdir()
+    for name, path in package.files.items():
+        shutil.copyfile(path, folder / name)
+    before, after = (socsci210.Socrates(place, device="cpu").predict(*ASKED) for place in (tmp_path / "adapter", folder))
+    assert after.probabilities == pytest.approx(before.probabilities, abs=0.05 if most else 1e-5)
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------------------------------
