@@ -23,6 +23,7 @@ from ..language_model import run_record
 from ..space.answers import SECONDS
 from ..space.asking import MAX_PEOPLE, MAX_TEXTS
 from ..space.settings import SETTINGS, Settings, answers_at_once
+from .guard import found_token, guard
 from .model import prepare_model
 from .package import CARD, Package
 from .wheel import write_wheel
@@ -120,18 +121,20 @@ def _on_hub(model: str) -> tuple[Settings, bool]:
 
     Raises:
         DatasetError: there is no such model, it is not made of safetensors, or it cannot answer at once.
+        HubError: the Hub cannot be asked.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
-    try:
-        info = HfApi().model_info(model)
-    except (HfHubHTTPError, HFValidationError) as error:
-        raise DatasetError(
-            f"no such model ({type(error).__name__})", where=model,
-            expected="a model folder, or the id of a model that this token may read",
-            fix="check the name; push the model first (socsci210 push model)",
-        ) from None  # fmt: skip
+    with guard(model, found_token(), say=lambda text: None):
+        try:
+            info = HfApi().model_info(model)
+        except (RepositoryNotFoundError, HFValidationError) as error:
+            raise DatasetError(
+                f"no such model ({type(error).__name__})", where=model,
+                expected="a model folder, or the id of a model that this token may read",
+                fix="check the name; push the model first (socsci210 push model)",
+            ) from None  # fmt: skip
     if not any(str(file.rfilename).endswith(".safetensors") for file in info.siblings or ()):
         raise DatasetError("no weights as safetensors", where=model, expected="a model of socsci210", fix="name another model")
     answers_at_once(run_record(model), model)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
+
+from ..errors import HubError
+from .secrecy import name_fault, secrets_in
 
 PARTS: Final = ("", ".cards", ".loaders", ".metrics", ".train")
 """Packages that lie in folders of their own in a source tree; installed from a wheel, all lie in the first one's."""
@@ -25,10 +28,14 @@ def write_wheel(folder: Path) -> Path:
 
     Returns:
         The wheel, named as pip wants it.
+
+    Raises:
+        HubError: a file lies among the code that holds a secret.
     """
     installed = distribution("socsci210")
     info = f"socsci210-{installed.version}.dist-info"
     content = dict(_sources())
+    _check_secrets(content)
     content[f"{info}/METADATA"] = (installed.read_text("METADATA") or installed.read_text("PKG-INFO") or "").encode()
     content[f"{info}/WHEEL"] = _TAG.encode()
     content[f"{info}/entry_points.txt"] = (installed.read_text("entry_points.txt") or "").encode()
@@ -42,6 +49,15 @@ def write_wheel(folder: Path) -> Path:
             entry.compress_type = zipfile.ZIP_DEFLATED
             wheel.writestr(entry, data)
     return path
+
+
+def _check_secrets(content: Mapping[str, bytes]) -> None:
+    """What lies packed in a wheel is not seen by those who look through the files of a push."""
+    for name, data in content.items():
+        if found := name_fault(name) or next((f"{what} in it" for what, _ in secrets_in(data)), None):
+            raise HubError(
+                f"{name}: {found}", where="the installed package", expected="code without secrets", fix="take the file out of it"
+            )
 
 
 def _sources() -> Iterator[tuple[str, bytes]]:

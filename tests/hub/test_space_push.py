@@ -19,6 +19,7 @@ import pytest
 
 import socsci210
 from socsci210.errors import DatasetError, HubError
+from socsci210.hub import wheel
 from socsci210.hub.space import prepare_space
 from socsci210.local_hub import LocalHub
 from socsci210.space.asking import read_scale
@@ -92,9 +93,9 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Pushed:
 @pytest.fixture(scope="module")
 def address(pushed: Pushed) -> Iterator[str]:
     """Of the app, started from the downloaded folder with the package of its wheel, and without this checkout."""
-    wheel = next((pushed.home / "carried").glob("*.whl"))
+    packed = next((pushed.home / "carried").glob("*.whl"))
     installed = pushed.home / "installed"
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(installed), str(wheel)]
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", str(installed), str(packed)]
     subprocess.run(install, check=True, capture_output=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -158,6 +159,14 @@ def test_the_same_model_makes_the_same_space(pushed: Pushed, tmp_path: Path) -> 
     assert first.fingerprint == second.fingerprint and first.card == second.card
 
 
+@pytest.mark.parametrize(("name", "text"), [(".env", "A=1"), ("notes.txt", "hf_" + "a1" * 17)])
+def test_a_wheel_holds_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    monkeypatch.setattr(wheel, "_sources", lambda: iter([("socsci210/a.py", b""), (f"socsci210/{name}", text.encode())]))
+    with pytest.raises(HubError, match=name) as refused:
+        wheel.write_wheel(tmp_path)
+    assert text not in str(refused.value) and list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_model_is_refused(pushed: Pushed, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(HubError):
@@ -167,6 +176,10 @@ def test_what_is_no_model_is_refused(pushed: Pushed, tmp_path: Path) -> None:
     (slow / "run_record.json").write_text(json.dumps({"reasoning": True}))
     with pytest.raises(DatasetError, match="a rationale before its answer"):
         prepare_space(str(slow), REPO, tmp_path / "b")
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE forbids"):
+        prepare_space("org/model", REPO, tmp_path / "c")
+    with pytest.raises(DatasetError, match="no such model"):
+        prepare_space("a/b/c", REPO, tmp_path / "d")
 
 
 # --- what visitors see --------------------------------------------------------------------------------------------------------------------
