@@ -28,9 +28,11 @@ def word(
     stream = bytearray(_TEXT_AT) + words.encode(codec)
     stream += bytes(-len(stream) % 512)
     pages = []
-    for which in (1, 2):
+    sizes = [len(text.encode(codec)) for text, _, _ in runs]
+    for paragraphs in (True, False):
         pages.append(len(stream) // 512)
-        stream += _formatting([(len(run[0].encode(codec)), run[which]) for run in runs], paragraphs=which == 1)
+        properties = [of_paragraph if paragraphs else of_words for _, of_paragraph, of_words in runs]
+        stream += _formatting(list(zip(sizes, properties, strict=True)), paragraphs=paragraphs)
     place = _TEXT_AT if wide else (_TEXT_AT * 2) | 0x40000000
     length = len(words.encode(codec)) // width
     plc = struct.pack("<2I", 0, length) + struct.pack("<HIH", 0, place, 0)

@@ -204,8 +204,10 @@ def test_a_document_with_entities_is_refused(tmp_path: Path, declared: str, enco
 def test_ids_of_real_documents_do_not_move(deposits_dir: Path, study: str, file: str, blocks: int) -> None:
     """Study files quote by id: another number of blocks means that quotations have moved."""
     document = read_document(deposits_dir / study / file)
-    assert len(document.blocks) == blocks
-    assert len({block.id for block in document.blocks}) == blocks
+    ids = [block.id for block in document.blocks]
+    assert len(set(ids)) == len(ids)
+    assert sum(name[0].isdecimal() for name in ids[:blocks]) == blocks
+    assert all(name.startswith(("header", "footer")) for name in ids[blocks:])
 
 
 def _letters(text: str) -> str:

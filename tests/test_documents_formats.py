@@ -80,9 +80,9 @@ def test_lines_of_a_pdf(tmp_path: Path) -> None:
 def test_protected_pdfs(tmp_path: Path) -> None:
     """One that anybody may open is read; one that asks for a password is told."""
     path = tmp_path / "codebook.pdf"
-    for password, algorithm in (("", "RC4-128"), ("secret", "RC4-128")):
+    for password in ("", "secret"):
         writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf([["Open words"]])))
-        writer.encrypt(password, owner_password="owner", algorithm=algorithm)
+        writer.encrypt(password, owner_password="owner", algorithm="RC4-128")
         writer.write(path)
         if password:
             refused(path, path.read_bytes(), "encrypted with a password")

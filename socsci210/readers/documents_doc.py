@@ -218,7 +218,7 @@ def _story(text: _Text, start: int, end: int, kind: BlockKind, prefix: str) -> l
         if cells:  # a table that ends without a mark
             out.row(cells)
             cells.clear()
-        out.paragraph(value, kind)
+        out.paragraph(value.strip("\n"), kind)
 
     for character in text.characters(start, end):
         value = character.value

@@ -70,7 +70,7 @@ class _Story:
             self._words.append("\n")
         else:
             self._close_row()
-            self._out.paragraph(self._taken())
+            self._out.paragraph(self._taken().strip("\n"))
 
     def cell(self) -> None:
         self._cells.append(self._taken().strip("\n"))
@@ -81,7 +81,7 @@ class _Story:
     def end(self) -> list[Block]:
         self._close_row()
         if self._words:
-            self._out.paragraph(self._taken())
+            self._out.paragraph(self._taken().strip("\n"))
         return self._out.blocks
 
     def _close_row(self) -> None:
