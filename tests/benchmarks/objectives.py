@@ -109,20 +109,22 @@ def main() -> None:
     parser.add_argument("--only", choices=["objectives", "half"])
     parser.add_argument("--minutes", type=float, default=2.0, help="in which the starting model learns to read")
     parser.add_argument("--people", type=int, default=2400, help="of each simulated study, for `objectives`")
+    parser.add_argument("--folder", type=Path, help="to keep everything in; what is there is not made again (default: a temporary one)")
     given = parser.parse_args()
     figures: dict[str, Any] = {"seeds": given.seeds}
     with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
         if given.only in (None, "objectives"):
             with ThreadPoolExecutor(2) as pool:  # two seeds side by side, one thread each
 
                 def run(seed: int) -> dict[str, Figures]:
-                    return run_objectives(seed, Path(temporary) / f"objectives{seed}", given.minutes, given.people)
+                    return run_objectives(seed, folder / f"objectives{seed}", given.minutes, given.people)
 
                 found = list(pool.map(run, given.seeds))
             show_objectives(found, given.seeds)
             figures |= objectives_summary(found)
         if given.only in (None, "half"):
-            halves = [run_half(seed, Path(temporary) / f"half{seed}") for seed in given.seeds]
+            halves = [run_half(seed, folder / f"half{seed}") for seed in given.seeds]
             show_half(halves, given.seeds)
             figures |= half_summary(halves)
     print(json.dumps(figures))

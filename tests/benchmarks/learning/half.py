@@ -21,7 +21,9 @@ class Half(NamedTuple):
 
 def run_half(seed: int, folder: Path) -> dict[str, Half]:
     """Both on every split, of one generator seed. Plain training has the minutes of the demo."""
-    dataset = built_dataset(simulated_deposits(folder / "deposits", seed=seed, say=quiet), folder / "dataset", say=quiet)
+    dataset = folder / "dataset"
+    if not dataset.exists():
+        built_dataset(simulated_deposits(folder / "deposits", seed=seed, say=quiet), dataset, say=quiet)
     nano = nano_settings() | {"dataset": str(dataset), "seed": seed}
     plain = _gaps(nano | PLAIN, dataset, folder / "plain", seed)
     grouped = _gaps(nano | {"max_minutes": nano["max_minutes"] / 2}, dataset, folder / "grouped", seed)
@@ -29,7 +31,9 @@ def run_half(seed: int, folder: Path) -> dict[str, Half]:
 
 
 def _gaps(settings: dict[str, Any], dataset: Path, output: Path, seed: int) -> dict[str, float]:
-    models = train_per_split(settings, SPLIT_CONFIGS, output=output, say=quiet)
+    models = {config: output / config for config in SPLIT_CONFIGS}
+    if not all(model.exists() for model in models.values()):
+        train_per_split(settings, SPLIT_CONFIGS, output=output, say=quiet)
     out = {}
     for config, model in models.items():
         run = scored(model, dataset, config, seed)

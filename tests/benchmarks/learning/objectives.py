@@ -52,12 +52,7 @@ class Figures(NamedTuple):
 def run_objectives(seed: int, folder: Path, minutes: float, people: int) -> dict[str, Figures]:
     """All models of one generator seed, by name."""
     first, second = _halves()
-    deposits = simulated_deposits(folder / "deposits", seed=seed, people=people, say=quiet)
-    registry = Registry()
-    read, new = (folder / "read", folder / "new")
-    for studies, out in ((first, read), (second, new)):
-        failed = build(studies, deposits=deposits, out=out, registry=registry, jobs=2, cache=folder / "cache").failed
-        assert not failed, failed
+    read, new = (_dataset(folder, name, studies, seed, people) for name, studies in (("read", first), ("new", second)))
     models = folder / "models"
     nano = nano_settings()
     reader = trained(nano | {"train_on": ["all"], "max_minutes": minutes}, read, models / "reader", seed).folder
@@ -72,6 +67,16 @@ def run_objectives(seed: int, folder: Path, minutes: float, people: int) -> dict
     found["dpo"] = run("dpo", found["sft"].folder, DPO)
     figures = {name: _figures(one, new, seed) for name, one in found.items()}
     return figures | _best(World(seed, people), second)
+
+
+def _dataset(folder: Path, name: str, studies: list[str], seed: int, people: int) -> Path:
+    """The dataset of some simulated studies, unless it is there."""
+    out = folder / name
+    if not out.exists():
+        deposits = simulated_deposits(folder / f"deposits of {name}", seed=seed, people=people, studies=studies, say=quiet)
+        failed = build(studies, deposits=deposits, out=out, registry=Registry(), jobs=2, cache=folder / "cache").failed
+        assert not failed, failed
+    return out
 
 
 def _halves() -> tuple[list[str], list[str]]:

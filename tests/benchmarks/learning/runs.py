@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import yaml
@@ -16,6 +17,8 @@ from socsci210.train.launch import launch
 
 NANO: Final = Path(__file__).parents[3] / "train" / "configs" / "nano.yaml"
 PLAIN: Final = {"share_prefix": 1, "read_as": "padded"}  # shuffled rows, every prompt in full; grouped training is what nano.yaml says
+
+_ONE_MODEL: Final = Lock()  # transformers cannot load two models in two threads at once
 
 
 def nano_settings() -> dict[str, Any]:
@@ -45,7 +48,10 @@ def scored(model: Path, dataset: Path, config: str, seed: int, per_cell: int | N
     """Its scores on the test side of a split."""
     out = model.parent / "predictions" / f"{model.name}-{config}.parquet"
     out.parent.mkdir(exist_ok=True)
-    predict(engine="transformers", model=str(model), dataset=dataset, config=config, out=out, seed=seed, per_cell=per_cell, batch_size=256)
+    with _ONE_MODEL:
+        predict(
+            engine="transformers", model=str(model), dataset=dataset, config=config, out=out, seed=seed, per_cell=per_cell, batch_size=256
+        )
     return score([out], dataset, controls=False, seed=seed).runs[0]
 
 
