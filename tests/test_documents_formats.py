@@ -16,6 +16,8 @@ from docx.oxml.ns import nsdecls
 from socsci210.blocks import blocks_of
 from socsci210.errors import ReadError
 from socsci210.readers import documents, documents_pdf, read_document
+from socsci210.study_file import Quote
+from socsci210.texts import Sources, resolve
 
 
 def blocks(path: Path) -> list[tuple[str, str, str]]:
@@ -75,6 +77,19 @@ def test_lines_of_a_pdf(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"there is no block 'p1\.4'") as caught:
         read_document(path).text("p1.4")
     assert "nearest are p1.3, p1.2" in caught.value.expected
+
+
+def test_study_files_quote_every_format(tmp_path: Path) -> None:
+    for name, content, block in (
+        ("q.pdf", pdf([["Title", "Do you like rain?"]]), "p1.2"),
+        ("q.html", b"<table><tr><td>1<td>Do you like rain?</table>", "0.0.1"),
+        ("q.rtf", rb"{\rtf1 Title\par Do you like rain?\par}", 1),
+        ("q.md", b"# Title\nDo you like rain?\n", 1),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        sources = Sources({"q": read_document(path)}, {}, {}, inline_allowed=False, name="invented")
+        assert resolve([Quote(doc="q", blocks=(block,))], sources, {}, ()) == "Do you like rain?"
 
 
 def test_protected_pdfs(tmp_path: Path) -> None:
