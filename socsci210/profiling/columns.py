@@ -95,7 +95,12 @@ class Seen:
 
     def count(self, code: Code) -> int:
         """People with a code; 0 where it does not occur."""
-        return int(self.counts[self.codes.index(code)]) if code in self.codes else 0
+        place = self._places.get(code)
+        return 0 if place is None else int(self.counts[place])
+
+    @cached_property
+    def _places(self) -> dict[Code, int]:
+        return {code: place for place, code in enumerate(self.codes)}
 
     def text_label(self, code: Code) -> str | None:
         """The value label of a code."""
