@@ -105,7 +105,6 @@ class OpenAIServer:
     Attributes:
         port, base_url: where it is.
         asked: bodies of all requests, in order of arrival, the failed ones included.
-        answered: how often each body got its whole answer.
         headers: header names (lower case) and values of every request.
         times: when each request came, by the monotonic clock.
         most_at_once: most requests that were in flight at a time.
@@ -115,12 +114,13 @@ class OpenAIServer:
         self, answer: Callable[[dict[str, Any]], dict[str, Any]], fault: Fault | None = None, delay: float = 0.0, port: int = 0
     ) -> None:
         self.asked: list[dict[str, Any]] = []
-        self.answered: Counter[str] = Counter()
+        self._answered: Counter[str] = Counter()
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
         self.most_at_once = self._now = 0
         self.answer, self.fault, self.delay = answer, fault or (lambda number, body: None), delay
         self._numbers, self._lock = count(), threading.Lock()
+        self._settled = threading.Condition(self._lock)
         self._http = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._http.daemon_threads = True
         self.port = self._http.server_address[1]
@@ -152,7 +152,15 @@ class OpenAIServer:
         with self._lock:
             self._now -= 1
             if body is not None:
-                self.answered[json.dumps(body, sort_keys=True)] += 1
+                self._answered[json.dumps(body, sort_keys=True)] += 1
+            self._settled.notify_all()
+
+    @property
+    def answered(self) -> Counter[str]:
+        """How often each body got its whole answer. A client may read the last byte before it is noted here: waits while any is in flight."""
+        with self._settled:
+            assert self._settled.wait_for(lambda: not self._now, timeout=10), f"{self._now} requests in flight"
+            return self._answered.copy()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
