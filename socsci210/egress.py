@@ -12,7 +12,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -94,11 +94,11 @@ class Egress:
         """Close all connections."""
         self._client.close()
 
-    def send(self, messages: list[dict[str, str]], **parameters: Any) -> dict[str, Any]:
+    def send(self, messages: Sequence[Mapping[str, Any]], **parameters: Any) -> dict[str, Any]:
         """The server's answer to one chat request, as it came: JSON with at least one choice.
 
         Args:
-            messages: the conversation.
+            messages: the conversation; with tools also what was called and what the calls gave.
             parameters: further fields of the request; `max_tokens` is sent as `max_completion_tokens` to servers that want that.
 
         Raises:
@@ -114,7 +114,7 @@ class Egress:
                 if failures >= self.retry.tries or not failure.again or self._delay(failure, failures):
                     raise self._gives_up(failure, failures) from None
 
-    def _once(self, messages: list[dict[str, str]], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _once(self, messages: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
         import openai
 
         limit = self._token_limit
