@@ -31,14 +31,14 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _day(value: object) -> object:
+def iso_day(value: object) -> object:
     """YAML reads 2012-08-01 as a date and 2012 as a number."""
     return value.isoformat() if isinstance(value, date) else str(value) if isinstance(value, int) else value
 
 
 T = TypeVar("T")
 Many = Annotated[tuple[T, ...], BeforeValidator(as_tuple)]
-Day = Annotated[str, BeforeValidator(_day), StringConstraints(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?|unknown)$")]
+Day = Annotated[str, BeforeValidator(iso_day), StringConstraints(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?|unknown)$")]
 
 
 class Strict(BaseModel):

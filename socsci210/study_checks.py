@@ -183,6 +183,9 @@ def _check_files(study: StudyFile) -> None:
             )
         if file.sha256 == "generated" and not study.simulated:
             raise Misplaced("sha256: generated is for simulated studies only", ("files", name, "sha256"), fix="write the file's sha256")
+    for number, claim in enumerate(study.drafted.evidence if study.drafted else ()):
+        if claim.doc is not None:
+            _known(claim.doc, study.files, "file", ("drafted", "evidence", number, "doc"))
     for quote in study.quotes():
         if quote.doc is not None and quote.doc not in study.files:
             near = did_you_mean(quote.doc, study.files)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .schema import DepositFile, Identifier, Many, Name, Provenance, Strict, StudyId, Text, Whole, as_tuple
 from .study_checks import check_fields, check_references
+from .study_origin import Drafted, Reviewed
 from .texts import MAX_REPLACEMENT, check_pattern, check_replacement
 
 FORMAT: Final = 1
@@ -308,6 +309,10 @@ class StudyFile(Strict):
     conditions: Many[Condition] = Field(min_length=1)
     outcomes: Many[Outcome] = Field(min_length=1)
     stated: Many[Stated] = Field(min_length=1)
+    drafted: Drafted | None = None
+    """What a language model says about its draft; a file written by hand has no such part."""
+    reviewed: Many[Reviewed] = ()
+    """Decisions of reviewers, the newest last."""
 
     @model_validator(mode="after")
     def _references(self) -> StudyFile:

@@ -264,3 +264,40 @@ def test_the_committed_json_schema_is_current() -> None:
 def test_the_json_schema_explains_keys() -> None:
     assert '"description": "Column that identifies a person' in schema_text()
     assert SMALL["format"] == 1
+
+
+DRAFTED: dict[str, Any] = {
+    "model": "a-model",
+    "transcript": "0" * 64,
+    "evidence": [{"claim": "outcomes.support.scale", "variable": "q1"}, {"claim": "conditions.treated", "doc": "paper", "blocks": [3]}],
+    "questions": ["Was the second wave fielded?"],
+}
+REVIEWED: dict[str, Any] = {"reviewer": "R. Eader", "date": "2026-01-02", "decision": "accepted", "note": "read it", "content": "1" * 64}
+
+
+def test_a_draft_says_where_it_was_read_and_who_decided(tmp_path: Path) -> None:
+    study = load(tmp_path, drafted=DRAFTED, reviewed=[REVIEWED])
+    assert study.drafted is not None and study.drafted.evidence[1].blocks == (3,)
+    assert study.reviewed[0].date == "2026-01-02"
+    by_hand = load(tmp_path)
+    assert by_hand.drafted is None and by_hand.reviewed == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"drafted": {**DRAFTED, "evidence": []}}, ["drafted.evidence", "at least 1 item"]),
+        ({"drafted": {**DRAFTED, "evidence": [{"claim": "outcomes"}]}}, ["drafted.evidence[0]: a claim names one place where it was read"]),
+        ({"drafted": {**DRAFTED, "evidence": [{"claim": "outcomes", "doc": "paper"}]}}, ["evidence[0]: doc and blocks go together"]),
+        (
+            {"drafted": {**DRAFTED, "evidence": [{"claim": "outcomes", "doc": "papr", "blocks": [1]}]}},
+            ["evidence[0].doc: no file 'papr'", "Did you mean 'paper'?"],
+        ),
+        ({"reviewed": [{**REVIEWED, "decision": "perhaps"}]}, ["reviewed[0].decision: found 'perhaps'", "'accepted' or 'refused'"]),
+        ({"reviewed": [{**REVIEWED, "date": 2026}]}, ["reviewed[0].date"]),
+        ({"reviewed": [{**REVIEWED, "content": "abc"}]}, ["reviewed[0].content"]),
+    ],
+)
+def test_drafts_and_decisions_are_checked(tmp_path: Path, changes: dict[str, Any], expected: list[str]) -> None:
+    said = message(tmp_path, **changes)
+    assert not [part for part in expected if part not in said], said
