@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from .errors import SocSciError
@@ -29,10 +29,17 @@ _HEADERS: Final = frozenset(  # the last one says to the client itself that it i
 )  # fmt: skip
 _NO_KEY: Final = "none"  # the client insists on a key; its header is taken off again
 _QUOTED: Final = 300  # characters of a server's message that are shown
+T = TypeVar("T")
 
 
 class EgressError(SocSciError):
-    """Rows that may not be sent, or a model server that cannot be used or does not answer."""
+    """Rows that may not be sent, or a model server that cannot be used or does not answer.
+
+    Attributes:
+        status: the status that the server answered with, where there was an answer.
+    """
+
+    status: int | None = None
 
 
 class Egress:
@@ -104,32 +111,51 @@ class Egress:
         Raises:
             EgressError: the server refuses the request, or still fails after all tries.
         """
-        failures = 0
-        while True:
-            self._rest()
-            try:
-                return self._once(messages, parameters)
-            except _Failure as failure:
-                failures += 1
-                if failures >= self.retry.tries or not failure.again or self._delay(failure, failures):
-                    raise self._gives_up(failure, failures) from None
+        return self.ask(lambda client: self._chat(client, messages, parameters))
 
-    def _once(self, messages: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _chat(self, client: Any, messages: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]) -> dict[str, Any]:
         import openai
 
         limit = self._token_limit
         fields = {limit if name == "max_tokens" else name: value for name, value in parameters.items()}
         try:
-            answer = self._client.chat.completions.with_raw_response.create(model=self.model, messages=messages, **fields)
-            return _parsed(answer.http_response.text)
+            answer = client.chat.completions.with_raw_response.create(model=self.model, messages=messages, **fields)
+        except openai.APIStatusError as error:
+            if limit == "max_tokens" and _wants_other_limit(error):
+                self._token_limit = "max_completion_tokens"
+                return self._chat(client, messages, parameters)
+            raise
+        return _parsed(answer.http_response.text)
+
+    def ask(self, call: Callable[[Any], T]) -> T:
+        """What a call of the client came to; it is called again while the server is busy, fails or is out of reach.
+
+        Args:
+            call: takes the client of `openai`. It makes one request, or looks first whether an earlier try was heard.
+
+        Raises:
+            EgressError: the server refuses the request, or still fails after all tries.
+        """
+        failures = 0
+        while True:
+            self._rest()
+            try:
+                return self._once(call)
+            except _Failure as failure:
+                failures += 1
+                if failures >= self.retry.tries or not failure.again or self._delay(failure, failures):
+                    raise self._gives_up(failure, failures) from None
+
+    def _once(self, call: Callable[[Any], T]) -> T:
+        import openai
+
+        try:
+            return call(self._client)
         except openai.APITimeoutError:
             raise _Failure("no answer in time", again=True) from None
         except openai.APIConnectionError as error:
             raise _Failure(f"the connection failed ({error.__cause__ or error})", again=True) from None
         except openai.APIStatusError as error:
-            if limit == "max_tokens" and _wants_other_limit(error):
-                self._token_limit = "max_completion_tokens"
-                return self._once(messages, parameters)
             raise _status_failure(error) from None
 
     def _rest(self) -> None:
@@ -153,12 +179,14 @@ class Egress:
 
     def _gives_up(self, failure: _Failure, failures: int) -> EgressError:
         tried = f" ({failures} tries)" if failures > 1 else ""
-        return EgressError(
+        error = EgressError(
             f"{self._scrubbed(failure.what)}{tried}",
             where=self.base_url,
             expected=f"an answer of model {self.model}",
             fix=f"{'' if failure.again else 'put that right and '}run the same command again: it resumes",
         )
+        error.status = failure.status
+        return error
 
     def _scrubbed(self, text: str) -> str:
         """A server's text without the key, should it repeat it."""
@@ -168,9 +196,9 @@ class Egress:
 class _Failure(Exception):
     """One request that came to nothing."""
 
-    def __init__(self, what: str, *, again: bool, retry_after: float | None = None) -> None:
+    def __init__(self, what: str, *, again: bool, retry_after: float | None = None, status: int | None = None) -> None:
         super().__init__(what)
-        self.what, self.retry_after = what, retry_after
+        self.what, self.retry_after, self.status = what, retry_after, status
         if retry_after is not None and retry_after > LONGEST_RETRY_AFTER:
             self.what, again = f"{what} (wait {retry_after:.0f} s, says the server)", False
         self.again = again
@@ -228,15 +256,23 @@ def _client(base_url: str, key: str | None, timeout: float) -> Any:
     return openai.OpenAI(base_url=base_url, api_key=key or _NO_KEY, max_retries=0, timeout=timeout, http_client=http)
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def read_object(text: str) -> dict[str, Any]:
+    """An answer that is to be a JSON object; another one counts as a failed try of `Egress.ask`."""
     try:
         answer = json.loads(text)
     except ValueError:
         raise _Failure(f"an answer that is not JSON: {text[:_QUOTED]!r}", again=True) from None
-    choices = answer.get("choices") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict):
+        raise _Failure(f"an answer that is no object: {text[:_QUOTED]!r}", again=True)
+    return answer
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    answer = read_object(text)
+    choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
         raise _Failure(f"an answer without choices: {text[:_QUOTED]!r}", again=True)
-    return dict(answer)
+    return answer
 
 
 def _wants_other_limit(error: Any) -> bool:
@@ -247,7 +283,7 @@ def _status_failure(error: Any) -> _Failure:
     code, message = error.status_code, _message(error)[:_QUOTED]
     spent = error.code == "insufficient_quota"  # OpenAI says 429 to an empty purse too: waiting does not fill it
     again = (code in _RETRIED or code >= 500) and not spent
-    return _Failure(f"HTTP {code}: {message}", again=again, retry_after=asked_to_wait(error.response.headers))
+    return _Failure(f"HTTP {code}: {message}", again=again, retry_after=asked_to_wait(error.response.headers), status=code)
 
 
 def _message(error: Any) -> str:
