@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from ..dataset_folder import DatasetFolder
 from ..egress import Egress, EgressError
-from ..prompts import SYSTEM_PROMPT, get_template
+from ..prompts import SYSTEM_PROMPT, Template, get_template
 from ..retrying import Retry
 from ..row_texts import RowTexts, row_texts
 from ..schema import MAX_ENUMERATED
@@ -71,16 +71,66 @@ def predict_by_server(
         examples = Examples(dataset, metadata["config"], template, shots=options.shots, seed=seed, predicted=chosen.keys)
     rows = "personas and stimuli in arms" if metadata.get("arms") else "rows"
     shown = f", and with each {options.shots} training rows with the answers of people" if options.shots else ""
-    egress = Egress(
-        options.base_url, metadata["model"],
-        what=f"{chosen.rows.num_rows} {rows} of {metadata['config']}/{metadata['split']} (persona and stimulus){shown}",
-        rows=chosen.rows.num_rows, allow_send_rows=options.allow_send_rows, api_key_env=options.api_key_env, timeout=options.timeout,
-        retry=Retry(options.tries, options.first_wait), show=options.show,
+    shared = Shared(
+        f"{chosen.rows.num_rows} {rows} of {metadata['config']}/{metadata['split']} (persona and stimulus){shown}", chosen.rows.num_rows
+    )
+    outcomes = list(zip(*(chosen.rows.column(name).to_pylist() for name in ("study_id", "task_num")), strict=True))
+    return ask_server(
+        options, shared, chosen.keys, row_texts(chosen.rows, dataset), template, seed, out=out, metadata=metadata, shard_rows=shard_rows,
+        progress=progress, shots=None if examples is None else (examples, outcomes),
     )  # fmt: skip
-    run = _Run(egress, options, chosen, row_texts(chosen.rows, dataset), examples, template.join, seed, parts_folder(out))
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What is sent to a server: in words, and how many rows of a dataset are in it, in whole or in part."""
+
+    what: str
+    rows: int
+
+
+def ask_server(
+    options: ServerOptions,
+    shared: Shared,
+    keys: pa.Table,
+    texts: RowTexts,
+    template: Template,
+    seed: int,
+    *,
+    out: Path,
+    metadata: dict[str, Any],
+    shard_rows: int | None = None,
+    progress: Progress | None = None,
+    shots: tuple[Examples, Sequence[tuple[str, int]]] | None = None,
+) -> Path:
+    """Ask a model server about texts and scales, write `out` (keys, then the columns of a prediction) and return it.
+
+    Args:
+        options: the server, and how to ask it.
+        shared: what is sent, as the user is told.
+        keys: the key of every row.
+        texts: persona, stimulus and scale of every row.
+        template: how they are put together.
+        seed: of draws.
+        out: the predictions file.
+        metadata: of the run; `model` is read from it.
+        shard_rows: rows per shard.
+        progress: called with (rows done, rows wanted).
+        shots: examples to show, and the outcome of every row that decides which.
+
+    Raises:
+        EgressError: rows may not be sent, or the server does not answer as it must. What it has answered is kept for the next run.
+        DatasetError: `out` belongs to another run.
+    """
+    _check(options)
+    egress = Egress(
+        options.base_url, metadata["model"], what=shared.what, rows=shared.rows, allow_send_rows=options.allow_send_rows,
+        api_key_env=options.api_key_env, timeout=options.timeout, retry=Retry(options.tries, options.first_wait), show=options.show,
+    )  # fmt: skip
+    run = _Run(egress, options, keys, texts, shots, template.join, seed, parts_folder(out))
     try:
         return run_sharded(
-            chosen.keys, run.predict_rows, out=out, metadata=metadata | {"server": _identity(options)},
+            keys, run.predict_rows, out=out, metadata=metadata | {"server": _identity(options)},
             shard_rows=shard_rows or SHARD_ROWS, progress=progress, schema=run.schema, closing=run.closing,
         )  # fmt: skip
     finally:
@@ -147,20 +197,20 @@ class _Run:
         self,
         egress: Egress,
         options: ServerOptions,
-        chosen: Selection,
+        keys: pa.Table,
         texts: RowTexts,
-        examples: Examples | None,
+        shots: tuple[Examples, Sequence[tuple[str, int]]] | None,
         join: Callable[[str, str], str],
         seed: int,
         parts: Path,
     ) -> None:
-        self._egress, self._options, self._texts, self._examples = egress, options, texts, examples
+        self._egress, self._options, self._texts = egress, options, texts
+        self._examples, self._outcome = shots or (None, ())
         self._join, self._seed, self._parts = join, seed, parts
         self._journal: Journal | None = None
-        self._keys = chosen.keys
-        self._outcome = list(zip(*(chosen.rows.column(name).to_pylist() for name in ("study_id", "task_num")), strict=True))
-        self._name = [":".join(map(str, key)) for key in zip(*(column.to_pylist() for column in chosen.keys.columns), strict=True)]
-        self.schema = predictions_schema(chosen.keys.schema, drawn=True).append(UNRESOLVED)
+        self._keys = keys
+        self._name = [":".join(map(str, key)) for key in zip(*(column.to_pylist() for column in keys.columns), strict=True)]
+        self.schema = predictions_schema(keys.schema, drawn=True).append(UNRESOLVED)
         self._by_logprobs = [options.logprobs and 0 < len(scale.values) <= TOP_LOGPROBS for scale in texts.scales]
         self._trees = {which: AnswerTree(texts.scales[which].values) for which, short in enumerate(self._by_logprobs) if short}
         self._point = options.draws == 1 and not options.logprobs
