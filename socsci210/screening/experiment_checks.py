@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 DRAW: Final = "draw"
 JOINT: Final = "|"
+PROFILE: Final = "profile_"
+"""With a number from 1: the blank that shows a profile of the conjoint."""
 _DIRECTIONS: Final = "`direction: up` (a higher value means more of what the outcome's label names) or `direction: down`"
 
 
@@ -212,6 +214,14 @@ def age_range(text: str) -> tuple[int, int | None] | None:
     return found if found[0] <= found[1] else None
 
 
+def holds(field: str, value: Any, text: str) -> bool:
+    """Whether somebody's value is the one, or in the range, that `text` names; nothing names a value that is not known."""
+    if value is None or field not in INTEGER_FIELDS:
+        return bool(value == text)
+    low, high = age_range(text) or (0, -1)
+    return bool(low <= value and (high is None or value <= high))
+
+
 def _check_conjoint(experiment: Experiment) -> None:
     for number, attribute in enumerate(experiment.attributes):
         words = [text.casefold() for text in attribute.levels.values()]
@@ -242,13 +252,22 @@ def _texts(experiment: Experiment) -> Iterator[tuple[tuple[Key, ...], str]]:
 
 def _check_blanks(experiment: Experiment) -> None:
     used: set[str] = set()
+    shown = [f"{PROFILE}{number + 1}" for number in range(experiment.profiles)] if experiment.attributes else []
     for keys, text in _texts(experiment):
         names = names_in(text)
         used |= set(names)
         for name in names:
-            if name not in experiment.fills:
-                fix = did_you_mean(name, experiment.fills) or f"write the words out, or declare {name} under `fills`"
+            if name not in experiment.fills and name not in shown:
+                fix = did_you_mean(name, (*experiment.fills, *shown)) or f"write the words out, or declare {name} under `fills`"
                 raise Misplaced(f"nothing fills the blank {{{name}}}", keys, expected="text as people read it", fix=fix)
+    for number, name in enumerate(shown):
+        if name in experiment.fills:
+            raise Misplaced(f"{name!r} is the name of a profile", ("fills", name), fix="choose another name")
+        if name not in used:
+            raise Misplaced(
+                f"no question shows profile {number + 1}", ("profiles",), expected=f"{{{name}}} in the context of an outcome",
+                fix=f"write for example `context: \"Plan {number + 1}: {{{name}}}.\"`, or lower `profiles`",
+            )  # fmt: skip
     for name, fill in experiment.fills.items():
         if name not in used:
             raise Misplaced(f"no text holds {{{name}}}", ("fills", name), fix="remove it, or put the blank into a text")
