@@ -27,7 +27,7 @@ PARAPHRASES: Final = (
 )
 """Other words for the same. Answers that hang on which of them is used hang on little."""
 
-_OPENINGS: Final[dict[str, str]] = {
+OPENINGS: Final[dict[str, str]] = {
     "read": "You read",
     "viewed": "You viewed",
     "watched": "You watched",
@@ -35,6 +35,7 @@ _OPENINGS: Final[dict[str, str]] = {
     "told": "You were told",
     "did": "You did the following:",
 }
+"""How a stimulus begins, by the way in which something was met."""
 
 
 def stimulus(
@@ -58,7 +59,7 @@ def stimulus(
     if not context:
         return f"You were {asked}"
     after = f', then read "{then_read}"' if then_read else ""
-    return f'{_OPENINGS[frame]} "{context}"{after} and then were {asked}'
+    return f'{OPENINGS[frame]} "{context}"{after} and then were {asked}'
 
 
 def answer_format(scale: Scale, *, wording: AnswerWording = RELEASED, descending: bool = False) -> str:

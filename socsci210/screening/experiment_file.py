@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from ..errors import SocSciError, StudyFileError
 from ..schema import Identifier, Many, Name, Scale, Strict, Text, Whole
@@ -33,7 +33,13 @@ MaybeWords = Annotated[str, AfterValidator(one_line)]
 Labels = dict[Whole, Words]
 
 
-class Arm(Strict):
+class Part(Strict):
+    """A part of the file, whose docstrings are the help of its JSON Schema."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Arm(Part):
     """One experimental arm: what its people meet before the questions."""
 
     id: Identifier
@@ -48,7 +54,7 @@ class Arm(Strict):
     """Of a factorial design: factor and level, such as `source: scientists`."""
 
 
-class AnswerScale(Strict):
+class AnswerScale(Part):
     """The answers that an outcome allows: `min`, `min + step`, ..., `max`."""
 
     min: Whole
@@ -82,7 +88,7 @@ class AnswerScale(Strict):
         )
 
 
-class Wording(Strict):
+class Wording(Part):
     """How an outcome is asked in some arms. What is left out is taken from the outcome."""
 
     arms: Many[Identifier] = Field(min_length=1)
@@ -91,7 +97,7 @@ class Wording(Strict):
     labels: Labels | None = None
 
 
-class Outcome(Strict):
+class Outcome(Part):
     """A question that everybody answers."""
 
     id: Identifier
@@ -114,7 +120,7 @@ class Outcome(Strict):
         return self.context, self.question, self.scale.scale
 
 
-class Hypothesis(Strict):
+class Hypothesis(Part):
     """A contrast of two arms on one outcome, with the direction that is expected."""
 
     id: Identifier
@@ -128,7 +134,7 @@ class Hypothesis(Strict):
     """What it is about, in words of your own: measured reliability is looked up among studies like it."""
 
 
-class Attribute(Strict):
+class Attribute(Part):
     """An attribute of the profiles of a conjoint."""
 
     name: Identifier
@@ -138,7 +144,7 @@ class Attribute(Strict):
     """Name of each level and the words that people see. The first one is the reference."""
 
 
-class Fill(Strict):
+class Fill(Part):
     """A blank in braces, such as `{who}`, filled for every person."""
 
     by: Identifier
@@ -154,10 +160,11 @@ Marginals = dict[Text, Shares]
 """`gender: {Male: 49, Female: 51}`; joint ones as `age | education: {"18-29 | Bachelor's degree": 6.5, ...}`."""
 
 
-class Experiment(Strict):
+class Experiment(Part):
     """A whole experiment file."""
 
     format: Literal[1]
+    """Of this file: 1."""
     title: Text
     topic: Text | None = None
     """What it is about, for hypotheses without a topic of their own."""
