@@ -17,7 +17,7 @@ from .runs import Trained, nano_settings, quiet, scored, trained
 
 CONFIG: Final = "unseen_participants"
 PER_CELL: Final = 40  # people predicted in each cell
-SHARE: Final = 0.1  # of sft's seconds, for distribution
+SHARES: Final = {"distribution": 0.1, "distribution, 0.2": 0.2, "distribution, 0.4": 0.4}  # of sft's seconds
 SFT: Final[dict[str, Any]] = {"max_epochs": 1, "learning_rate": 1e-3}
 AGAIN: Final[dict[str, Any]] = SFT
 DPO: Final[dict[str, Any]] = {"objective": "dpo", "dpo": {"beta": 3.0}, "max_epochs": 1, "learning_rate": 3e-4}
@@ -62,7 +62,8 @@ def run_objectives(seed: int, folder: Path, minutes: float, people: int) -> dict
         return trained(tuned | {"model": str(start)} | changes, new, models / name, seed)
 
     found = {"sft": run("sft", reader, SFT)}
-    found["distribution"] = run("distribution", reader, DISTRIBUTION | {"max_minutes": SHARE * found["sft"].seconds / 60})
+    for name, share in SHARES.items():
+        found[name] = run(name, reader, DISTRIBUTION | {"max_minutes": share * found["sft"].seconds / 60})
     found["sft, again"] = run("again", found["sft"].folder, AGAIN)
     found["dpo"] = run("dpo", found["sft"].folder, DPO)
     figures = {name: _figures(one, new, seed) for name, one in found.items()}
