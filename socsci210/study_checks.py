@@ -55,6 +55,7 @@ def check_references(study: StudyFile) -> None:
     _check_scales(study)
     _check_fills(study)
     _check_stated(study)
+    _check_exceptions(study)
     _check_files(study)
     _check_binds(study)
     _check_blanks(study)
@@ -159,16 +160,33 @@ def _check_fills(study: StudyFile) -> None:
 
 
 def _check_stated(study: StudyFile) -> None:
+    conditions, outcomes = [c.id for c in study.conditions], [o.id for o in study.outcomes]
     for number, stated in enumerate(study.stated):
         for kind, name, known in (
-            ("condition", stated.condition, [c.id for c in study.conditions]),
-            ("outcome", stated.outcome, [o.id for o in study.outcomes]),
+            ("condition", stated.condition, conditions),
+            ("than", stated.than, conditions),
+            ("outcome", stated.outcome, outcomes),
         ):
             if name is not None:
-                _known(name, known, kind, ("stated", number, kind))
-        needed = {"share": "condition", "mean": "outcome"}.get(stated.what)
-        if needed and getattr(stated, needed) is None:
-            raise Misplaced(f"a {stated.what} without its {needed}", ("stated", number), fix=f"add `{needed}: ID`")
+                _known(name, known, "outcome" if kind == "outcome" else "condition", ("stated", number, kind))
+        needed = {"mean": ("outcome",), "difference": ("condition", "outcome")}.get(stated.what, ())
+        if stated.what == "share" and stated.outcome is None:
+            needed = ("condition",)
+        for part in needed:
+            if getattr(stated, part) is None:
+                raise Misplaced(f"a {stated.what} without its {part}", ("stated", number), fix=f"add `{part}: ID`")
+        if stated.weighted and study.data.weight is None:
+            raise Misplaced("a weighted number, but no weight", ("stated", number, "weighted"), fix="name the column as data.weight")
+
+
+def _check_exceptions(study: StudyFile) -> None:
+    for number, exempt in enumerate(study.exceptions):
+        for kind, names, known in (
+            ("condition", exempt.conditions, [c.id for c in study.conditions]),
+            ("outcome", exempt.outcomes, [o.id for o in study.outcomes]),
+        ):
+            for name in names:
+                _known(name, known, kind, ("exceptions", number, f"{kind}s"))
 
 
 def _check_files(study: StudyFile) -> None:

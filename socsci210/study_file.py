@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .schema import DepositFile, Identifier, Many, Name, Provenance, Strict, StudyId, Text, Whole, as_tuple
 from .study_checks import check_fields, check_references
+from .study_declared import Exempt, Stated
 from .study_origin import Drafted, Reviewed
 from .texts import MAX_REPLACEMENT, check_pattern, check_replacement
 
@@ -276,20 +277,6 @@ class Demographics(Strict):
     fields: Annotated[dict[str, FieldMap | None], AfterValidator(check_fields)] = Field(default_factory=dict)
 
 
-class Stated(Strict):
-    """A number printed by the study's own source, which the build must reproduce within `tolerance`.
-
-    `n`: people in the study, or in `condition`; `share`: of people in `condition`; `mean`: of `outcome` (in `condition`, if given).
-    """
-
-    what: Literal["n", "share", "mean"]
-    value: Annotated[float, Field(allow_inf_nan=False)]
-    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    condition: Identifier | None = None
-    outcome: Identifier | None = None
-    printed_in: Text
-
-
 class StudyFile(Strict):
     """A whole `study.yaml`."""
 
@@ -309,6 +296,8 @@ class StudyFile(Strict):
     conditions: Many[Condition] = Field(min_length=1)
     outcomes: Many[Outcome] = Field(min_length=1)
     stated: Many[Stated] = Field(min_length=1)
+    exceptions: Many[Exempt] = ()
+    """Where a gate does not apply to this study, and why."""
     drafted: Drafted | None = None
     """What a language model says about its draft; a file written by hand has no such part."""
     reviewed: Many[Reviewed] = ()

@@ -11,13 +11,13 @@ import json
 from types import ModuleType
 from typing import Any
 
-from . import schema, study_file, study_origin
+from . import schema, study_declared, study_file, study_origin
 
 
 def export_json_schema() -> dict[str, Any]:
     """The schema (draft 2020-12), with the docstrings of classes and keys as descriptions."""
     exported = study_file.StudyFile.model_json_schema()
-    help_texts = {**_docstrings(schema), **_docstrings(study_file), **_docstrings(study_origin)}
+    help_texts = {**_docstrings(schema), **_docstrings(study_file), **_docstrings(study_origin), **_docstrings(study_declared)}
     for name, definition in (("StudyFile", exported), *exported["$defs"].items()):
         for key, described in definition.get("properties", {}).items():
             if text := help_texts.get((name, key)):

@@ -20,10 +20,16 @@ from ..demographics import VOCABULARY
 from ..errors import GateError
 from ..extract import column_of, items_of
 from ..schema import MAX_ENUMERATED
-from ..study_file import Outcome, Stated
+from ..study_file import Outcome
+from .arm_gates import arm_counts, asked_equally
 from .codes import MissingCodes, people, whole
+from .findings import exceptions
 from .made import Made
+from .pair_gates import minimal_pairs
+from .scale_gates import amounts, scale_direction, scale_used
+from .stated_gates import stated_numbers
 from .text_gates import identifiers, residue, same_text, truncation
+from .word_gates import elision, leakage, question_varies
 from .wording import Asked
 
 _SHOWN: Final = 5
@@ -114,37 +120,6 @@ def outcomes(made: Made) -> Iterator[GateError]:
                 expected="answers in every condition that was asked",
                 fix="correct the column, or name the conditions that were asked under `variants`",
             )
-
-
-def stated_numbers(made: Made) -> Iterator[GateError]:
-    """The build reproduces every number that the study's own source prints."""
-    for stated in made.study.stated:
-        found = _reproduced(made, stated)
-        if found is None or abs(found - stated.value) > stated.tolerance + 1e-9:
-            part = " ".join(f"of {kind} {name}" for kind, name in (("outcome", stated.outcome), ("condition", stated.condition)) if name)
-            yield GateError(
-                "stated",
-                f"the {stated.what} {part or 'of the study'} is {'undefined' if found is None else format(found, '.6g')}",
-                where=made.where("stated"),
-                expected=f"{stated.value:g} within {stated.tolerance:g}, as printed in {stated.printed_in}",
-                fix="find which filter, code or arm differs from the source",
-            )
-
-
-def _reproduced(made: Made, stated: Stated) -> float | None:
-    rows, study = made.rows, made.study
-    condition = [c.id for c in study.conditions].index(stated.condition) if stated.condition is not None else None
-    n_people = len(rows.assigned) if condition is None else int(rows.assigned[:, condition].sum())
-    if stated.what == "share":
-        return n_people / len(rows.assigned)
-    if stated.outcome is None:
-        return n_people
-    answered = rows.task == [outcome.id for outcome in study.outcomes].index(stated.outcome)
-    if condition is not None:
-        answered &= rows.condition == condition
-    if stated.what == "n":
-        return float(answered.sum())
-    return float(rows.response[answered].mean()) if answered.any() else None
 
 
 # --- scales --------------------------------------------------------------------------------------------------------------------------
@@ -272,15 +247,25 @@ def demographics(made: Made) -> Iterator[GateError]:
 
 GATES: Final[tuple[Callable[[Made], Iterator[GateError]], ...]] = (
     arms,
+    arm_counts,
     outcomes,
+    asked_equally,
     stated_numbers,
     weights,
     kinds,
     directions,
+    scale_direction,
+    scale_used,
+    amounts,
     missing_codes,
     same_text,
+    minimal_pairs,
+    question_varies,
+    leakage,
     residue,
     truncation,
+    elision,
     identifiers,
     demographics,
+    exceptions,
 )

@@ -7,6 +7,7 @@ deposit itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,10 +22,25 @@ import yaml
 from ..child import run_child
 from ..readers import Block, Column, Document
 from ..study_file import StudyFile
-from .deposit import deposit_folder, file_in, hashes
+from .arms import Assignment, Group, from_json
+from .deposit import TABLE, deposit_folder, file_in, hashes
 from .plan import column_of, fills_of, items_of, where_of
 
-__all__ = ["Extract", "column_of", "deposit_folder", "extract", "file_in", "fills_of", "hashes", "items_of", "where_of"]
+__all__ = [
+    "Assignment",
+    "Extract",
+    "Group",
+    "assembled",
+    "column_of",
+    "deposit_folder",
+    "extract",
+    "file_in",
+    "fills_of",
+    "hashes",
+    "items_of",
+    "request",
+    "where_of",
+]
 
 _SECONDS = 300.0
 
@@ -41,6 +57,7 @@ class Extract:
         header_texts: cells of a second header row, by column.
         files: (name, bytes, sha256) of every file of the study.
         dropped: people left out, by reason.
+        assignment: how the source dealt people to arms, before any filter.
     """
 
     table: pa.Table
@@ -49,6 +66,7 @@ class Extract:
     header_texts: dict[str, str]
     files: tuple[tuple[str, int, str], ...]
     dropped: dict[str, int]
+    assignment: tuple[Assignment, ...] = ()
 
     @property
     def n_people(self) -> int:
@@ -85,12 +103,25 @@ def extract(study: StudyFile, deposit: Path, *, scratch: Path | None = None) -> 
         StudyFileError: a column, block or expression of the study file does not fit the deposit.
         GateError: a person stands in the data file twice, or the filters leave nobody.
     """
-    deposit = deposit.resolve()
-    payload = {"study": _as_yaml(study), "deposit": str(deposit), "hashes": hashes(study, deposit)}
     with TemporaryDirectory(dir=scratch, prefix="extract-") as folder:
-        answer = run_child("socsci210.extract.read:read", payload, out=Path(folder), seconds=_SECONDS)
-        with pa.OSFile(f"{folder}/table.arrow") as source:
+        answer = run_child("socsci210.extract.read:read", request(study, deposit), out=Path(folder), seconds=_SECONDS)
+        with pa.OSFile(f"{folder}/{TABLE}") as source:
             table = pa.ipc.open_file(source).read_all()
+    return assembled(study, deposit, answer, table)
+
+
+def request(study: StudyFile, deposit: Path) -> dict[str, Any]:
+    """What `extract.read.read` is asked, in the isolated process.
+
+    Raises:
+        ReadError: a simulated deposit has no manifest, or one that lacks a file.
+    """
+    deposit = deposit.resolve()
+    return {"study": _as_yaml(study), "deposit": str(deposit), "hashes": hashes(study, deposit)}
+
+
+def assembled(study: StudyFile, deposit: Path, answer: Mapping[str, Any], table: pa.Table) -> Extract:
+    """What `extract.read.read` answered, with the table that it wrote."""
     return Extract(
         table=table,
         columns={name: _column(name, found) for name, found in answer["columns"]},
@@ -98,6 +129,7 @@ def extract(study: StudyFile, deposit: Path, *, scratch: Path | None = None) -> 
         header_texts=answer["header_texts"],
         files=tuple((name, size, digest) for name, size, digest in answer["files"]),
         dropped=answer["dropped"],
+        assignment=tuple(from_json(found) for found in answer["assignment"]),
     )
 
 

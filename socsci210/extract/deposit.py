@@ -10,6 +10,8 @@ from ..errors import ReadError, StudyFileError
 from ..study_file import StudyFile
 
 MANIFEST: Final = "MANIFEST.json"
+TABLE: Final = "table.arrow"
+"""The file that the isolated process writes its codes to."""
 
 
 def deposit_folder(study: StudyFile, deposits: Path) -> Path:

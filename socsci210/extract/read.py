@@ -20,7 +20,8 @@ from ..expressions import check, evaluate
 from ..readers import Column, RawTable, read_data, read_document
 from ..study_file import StudyFile
 from ..study_yaml import did_you_mean
-from .deposit import file_in
+from .arms import DOUBLE, STAYS, assignments
+from .deposit import TABLE, file_in
 from .plan import Use, uses
 
 Mask = npt.NDArray[np.bool_]
@@ -34,9 +35,10 @@ def read(payload: dict[str, Any]) -> dict[str, Any]:
     deposit, hashes = Path(payload["deposit"]), payload["hashes"]
     raw, documents, files = _read_files(study, deposit, hashes)
     wanted = uses(study)
-    _check_uses(study, wanted, raw)
+    reads = _check_uses(study, wanted, raw)
     values = _evaluated(study, wanted, raw)
-    kept, dropped = _kept(study, raw, values)
+    left, dropped = _left(study, raw, values)
+    kept = left == STAYS
     columns = dict.fromkeys(use.column for use in wanted if use.column is not None)
     columns |= dict.fromkeys(plan.column.name for plan in demographic_columns(study, raw.columns).values())
     _write(study, raw, list(columns), values, kept)
@@ -46,6 +48,7 @@ def read(payload: dict[str, Any]) -> dict[str, Any]:
         "header_texts": raw.header_texts,
         "files": files,
         "dropped": dropped,
+        "assignment": assignments(study, raw, values, left, reads),
     }
 
 
@@ -78,9 +81,9 @@ def _read_files(study: StudyFile, deposit: Path, hashes: Mapping[str, str]) -> t
 # --- columns and expressions ---------------------------------------------------------------------------------------------------------
 
 
-def _check_uses(study: StudyFile, wanted: list[Use], raw: RawTable) -> None:
+def _check_uses(study: StudyFile, wanted: list[Use], raw: RawTable) -> dict[Use, frozenset[str]]:
     """Every column is there, every expression is allowed, nothing that is written out reads the id of a person, and no condition, filter or
-    fill reads an answer without saying so."""
+    fill reads an answer without saying so. Returns the columns that each use reads."""
     for where, name in (("data.participant", study.data.participant), ("data.weight", study.data.weight)):
         if name is not None:
             _must_have(raw, name, f"{study.id}: {where}")
@@ -112,6 +115,7 @@ def _check_uses(study: StudyFile, wanted: list[Use], raw: RawTable) -> None:
                 expected="a persona that does not give the answer away",
                 fix=f"set demographics.fields.{field} to null, or name another column",
             )
+    return reads
 
 
 def _identifies(study: StudyFile, where: str) -> StudyFileError:
@@ -161,14 +165,16 @@ def _must_have(raw: RawTable, name: str, where: str) -> None:
 # --- people --------------------------------------------------------------------------------------------------------------------------
 
 
-def _kept(study: StudyFile, raw: RawTable, values: pa.Table) -> tuple[Mask, dict[str, int]]:
-    """Who stays, and how many people left for which reason (the first that applies)."""
+def _left(study: StudyFile, raw: RawTable, values: pa.Table) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
+    """For every row the filter that left it out (the first that applies; STAYS, DOUBLE), and how many people left for which reason."""
     kept, dropped = _without_duplicates(study, raw)
+    left = np.where(kept, STAYS, DOUBLE).astype(np.int64)
     for number, keep in enumerate(study.data.keep):
         column = raw.data.column(keep.column) if keep.column is not None else values.column(f"sql:{keep.sql}")
         gone = kept & ~_truth(column, f"{study.id}: data.keep[{number}]")
         dropped[keep.reason] = dropped.get(keep.reason, 0) + int(gone.sum())
         kept = kept & ~gone
+        left[gone] = number
     if not kept.any():
         raise GateError(
             "no_people",
@@ -177,7 +183,7 @@ def _kept(study: StudyFile, raw: RawTable, values: pa.Table) -> tuple[Mask, dict
             expected="at least one person",
             fix="correct the filters",
         )
-    return kept, {reason: n for reason, n in dropped.items() if n}
+    return left, {reason: n for reason, n in dropped.items() if n}
 
 
 def _truth(column: pa.ChunkedArray, where: str) -> Mask:
@@ -253,7 +259,7 @@ def _write(study: StudyFile, raw: RawTable, columns: list[str], values: pa.Table
     for name in values.column_names:
         table[name] = values.column(name).filter(mask)
     whole = pa.table(table).combine_chunks()
-    with disk_errors(Path.cwd()), pa.OSFile("table.arrow", "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
+    with disk_errors(Path.cwd()), pa.OSFile(TABLE, "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
         writer.write_table(whole)
 
 
