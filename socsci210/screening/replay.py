@@ -140,13 +140,13 @@ class _Replay:
         unlike = 0
         for person, text in stimuli.items():
             match = pattern.fullmatch(text)
-            if match is None:
+            if match is None or (condition["text"] and match["opening"] is None):
                 unlike += 1  # people to whom a part was not shown
                 continue
             groups = match.groupdict()
-            opening = next((frame for frame, words in OPENINGS.items() if words == groups.pop("opening", None)), "read")
-            then = groups.pop("then", None)
-            found.add((opening, groups.pop(_CONTEXT, None) or then or ""))
+            opening, then, context = (groups.pop(name) for name in ("opening", "then", _CONTEXT))
+            frame = next((frame for frame, words in OPENINGS.items() if words == opening), "read")
+            found.add((frame, context or then or ""))
             for name, words in groups.items():
                 blanks.setdefault(name, {})[person] = words
         if len(found) != 1 or unlike * 2 > len(stimuli):
