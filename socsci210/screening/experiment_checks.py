@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..demographics import FIELDS, INTEGER_FIELDS, VOCABULARY
@@ -183,24 +183,33 @@ def _check_same(experiment: Experiment) -> None:
 def _check_people(experiment: Experiment) -> None:
     for number, field in enumerate(experiment.subgroups):
         _known(field, FIELDS, "field of a persona", ("subgroups", number))
-    for name, shares in experiment.marginals.items():
+    check_marginals(experiment.marginals, ("marginals",))
+
+
+def check_marginals(marginals: Mapping[str, Mapping[str, float]], at: tuple[Key, ...]) -> None:
+    """Shares of a population: fields and values of personas, and somebody who has them.
+
+    Raises:
+        ValueError: the first that is none, with its key path below `at`.
+    """
+    for name, shares in marginals.items():
         fields = [part.strip() for part in name.split(JOINT)]
         for field in fields:
-            _known(field, FIELDS, "field of a persona", ("marginals", name))
+            _known(field, FIELDS, "field of a persona", (*at, name))
         for key in shares:
             parts = [part.strip() for part in key.split(JOINT)]
             if len(parts) != len(fields):
                 expected = f"a value of each of {', '.join(fields)}, with `{JOINT}` between them"
-                raise Misplaced(f"found {key!r}", ("marginals", name, key), expected=expected, fix="write one value for each field")
+                raise Misplaced(f"found {key!r}", (*at, name, key), expected=expected, fix="write one value for each field")
             for field, part in zip(fields, parts, strict=True):
                 words = VOCABULARY[field]
                 if words is not None:
-                    _known(part, words, f"value of {field}", ("marginals", name, key))
+                    _known(part, words, f"value of {field}", (*at, name, key))
                 elif age_range(part) is None:
                     expected = "a whole number, a range as `18-29`, or an open end as `65+`"
-                    raise Misplaced(f"found {part!r}", ("marginals", name, key), expected=expected, fix="write it in this form")
+                    raise Misplaced(f"found {part!r}", (*at, name, key), expected=expected, fix="write it in this form")
         if not sum(shares.values()) > 0:
-            raise Misplaced("the shares sum to 0: nobody is in this population", ("marginals", name), fix="give shares or counts above 0")
+            raise Misplaced("the shares sum to 0: nobody is in this population", (*at, name), fix="give shares or counts above 0")
 
 
 def age_range(text: str) -> tuple[int, int | None] | None:

@@ -16,8 +16,8 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from ..errors import SocSciError, StudyFileError
 from ..schema import Identifier, Many, Name, Scale, Strict, Text, Whole
-from ..study_yaml import parse_model, read_yaml
-from .experiment_checks import check_experiment, check_scale, direction_stated, one_line
+from ..study_yaml import Document, Model, parse_model, read_yaml
+from .experiment_checks import check_experiment, check_marginals, check_scale, direction_stated, one_line
 
 FORMAT: Final = 1
 START: Final = "start from the file that `socsci210 new-experiment` writes"
@@ -218,6 +218,26 @@ def _by_id(parts: Any, name: str) -> Any:
     raise KeyError(name)
 
 
+class Population(Part):
+    """A file of shares alone, for several experiments: `marginals: {gender: {Male: 49, Female: 51}}`."""
+
+    marginals: Marginals = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Population:
+        check_marginals(self.marginals, ("marginals",))
+        return self
+
+
+def read_marginals(path: Path) -> Marginals:
+    """The shares of a population file.
+
+    Raises:
+        ExperimentError: with every problem of the file, each with its line and key.
+    """
+    return _read(Population, path).marginals
+
+
 def read_experiment(experiment: Path | str | Mapping[str, Any] | Experiment) -> Experiment:
     """An experiment from its file, or from the same content as a mapping.
 
@@ -228,8 +248,12 @@ def read_experiment(experiment: Path | str | Mapping[str, Any] | Experiment) -> 
         return experiment
     if isinstance(experiment, Mapping):
         return _of_mapping(experiment)
+    return _read(Experiment, Path(experiment))
+
+
+def _read(model: type[Model], path: Path) -> Model:
     try:
-        return parse_model(Experiment, read_yaml(Path(experiment)))
+        return parse_model(model, read_yaml(path))
     except StudyFileError as error:
         fix = START if "_template" in error.fix else error.fix
         raise ExperimentError(error.found, where=error.where, expected=error.expected, fix=fix) from None
@@ -237,8 +261,6 @@ def read_experiment(experiment: Path | str | Mapping[str, Any] | Experiment) -> 
 
 def _of_mapping(content: Mapping[str, Any]) -> Experiment:
     """The messages of a file, without its lines."""
-    from ..study_yaml import Document
-
     document = Document(Path("experiment"), dict(content), {(): 0})
     try:
         return parse_model(Experiment, document)
