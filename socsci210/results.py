@@ -95,6 +95,8 @@ class Dataset(Part):
     """Title of every scored study."""
     sources: dict[str, str]
     """Address of every scored study's source."""
+    topics: dict[str, str] = {}
+    """Topic of every scored study that names one; empty in files of earlier versions."""
 
 
 class Results(Part):

@@ -263,7 +263,9 @@ def _held_out(training: dict[str, Any] | None, fingerprint: str, config: str, sp
 def _dataset(folder: DatasetFolder, runs: list[Run]) -> Dataset:
     scored = {study.study_id for run in runs for one in (run.stated, run.published) if one for study in one.per_study}
     found = [
-        row for row in folder.table("studies", ["study_id", "title", "source_url", "simulated"]).to_pylist() if row["study_id"] in scored
+        row
+        for row in folder.table("studies", ["study_id", "title", "source_url", "simulated", "topic"]).to_pylist()
+        if row["study_id"] in scored
     ]
     return Dataset(
         fingerprint=folder.fingerprint,
@@ -271,4 +273,5 @@ def _dataset(folder: DatasetFolder, runs: list[Run]) -> Dataset:
         n_simulated=sum(bool(row["simulated"]) for row in found),
         studies={row["study_id"]: row["title"] for row in found},
         sources={row["study_id"]: row["source_url"] for row in found},
+        topics={row["study_id"]: row["topic"] for row in found if row["topic"]},
     )
