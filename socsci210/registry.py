@@ -6,6 +6,7 @@ asked for, and a study file that does not parse is listed as broken: it never va
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from .study_yaml import did_you_mean, parse_model, read_yaml
 
 GROUP: Final = "socsci210.studies"
 STUDY_FILE: Final = "study.yaml"
+VARIABLE: Final = "SOCSCI210_STUDIES"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{1,39}", re.ASCII)
 
 
@@ -106,6 +108,17 @@ class StudyEntry:
             raise self._read.with_traceback(None)
         return self._read
 
+    @property
+    def file(self) -> Path:
+        """Its study.yaml, which is there but may be broken.
+
+        Raises:
+            StudyFileError: there is no such file.
+        """
+        if self.fault is not None:
+            raise self.fault.with_traceback(None)
+        return self.folder / STUDY_FILE
+
     def deposit(self, deposits: Path) -> Path | None:
         """The folder of this study's deposit: `deposits/<id>`, or `deposits/<family>`, where studies of one deposit share it."""
         own = deposits / self.id
@@ -116,7 +129,8 @@ class StudyEntry:
 
 
 class Registry:
-    """All studies: built-in folders, the folders of `extra`, and the packages that declare the entry-point group `socsci210.studies`.
+    """All studies: built-in folders, those of `extra`, those that SOCSCI210_STUDIES names, and packages with the entry-point group
+    `socsci210.studies`.
 
     The value of an entry point is a path (or text) of a folder that holds study folders, a function that returns one, or a module, whose
     own folder is then taken.
@@ -145,6 +159,8 @@ class Registry:
         yield from _studies_in(builtin / "simulated")
         for folder in self._extra:
             yield from _given(folder, f"--studies {folder}")
+        for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
+            yield from _given(Path(name), f"{VARIABLE}={name}")
         for point in entry_points(group=GROUP):
             try:
                 yield from _given(_folder_of(point), f"entry point {point.name!r} of group {GROUP}")
@@ -164,6 +180,23 @@ class Registry:
     def entries(self) -> list[StudyEntry]:
         """All studies in the order of their ids, broken ones included."""
         return list(self._entries.values())
+
+    def study_file(self, study: str) -> Path:
+        """The study.yaml of a study: of an id, or at a path of a study's folder or of the file itself.
+
+        Raises:
+            StudyFileError: there is none, or it cannot be read at all.
+        """
+        path = Path(study)
+        if os.sep in study or path.suffix or path.is_dir():
+            path = path / STUDY_FILE if path.is_dir() else path
+            if path.name == STUDY_FILE and path.is_file():
+                return StudyEntry(path.resolve().parent.name, path.resolve().parent).file
+            if os.sep in study or path.suffix:
+                raise StudyFileError(
+                    "no such study file", where=study, expected=f"a folder that holds {STUDY_FILE}", fix="correct the path"
+                )
+        return self.get(study).file
 
     def with_deposit(self, deposits: Path) -> list[str]:
         """Ids of the studies whose deposit lies under `deposits`.

@@ -127,6 +127,15 @@ def _no_longer(text: str, where: str) -> str:
     return text
 
 
+def source_of(quote: Quote, sources: Sources, bind: Mapping[str, str | int]) -> str:
+    """The text that a quotation points at, before any edit.
+
+    Raises:
+        StudyFileError: the pointer leads nowhere.
+    """
+    return _source(quote, sources, bind, f"{sources.name}: {describe(quote, bind)}")
+
+
 def describe(quote: Quote, bind: Mapping[str, str | int]) -> str:
     """A short name of a quotation for messages, such as `doc questionnaire, blocks 41, 43`."""
     if quote.doc is not None:

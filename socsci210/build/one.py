@@ -12,6 +12,7 @@ from ..dataset_folder import disk_errors
 from ..entry import CORE, ENTRY_TABLES
 from ..extract import deposit_folder, extract, file_in
 from ..registry import Registry
+from ..reviewing import check_reviewed
 from . import cache
 from .gates import check_study
 from .made import Made
@@ -53,6 +54,7 @@ def make_study(study_id: str, *, registry: Registry, deposits: Path, folder: Pat
     rows = make_rows(study, found)
     tables = make_tables(study, file_sha256(study_file), found, rows)
     check_study(Made(study, found, rows, tables))
+    check_reviewed(study)  # last, so that a draft hears what else is wrong with it
     flags = [TRUNCATED] if study.text_status == "truncated" else []
     with disk_errors(folder):
         cache.save(folder, name, {CORE: _core(rows, flags), **tables})

@@ -1,0 +1,81 @@
+"""Whether a study file may be built as it stands: what reviewers decided about exactly this content, and what a draft leaves open."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from .errors import GateError
+from .study_file import StudyFile
+from .study_origin import Reviewed
+
+Standing = Literal["unreviewed", "accepted", "refused"]
+
+
+def content_hash(study: StudyFile) -> str:
+    """sha256 of everything that a study file says, but for the decisions about it.
+
+    Comments, layout and the order of keys of the format change nothing. What is left out counts as left out, so a later version of the
+    format gives the same hash; 1 and "1" are different codes.
+    """
+    said = _plain(study.model_dump(exclude_unset=True, exclude={"reviewed"}))
+    return hashlib.sha256(json.dumps(said, ensure_ascii=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A value as lists and scalars; the order of a mapping that a user wrote counts, since edits of text are made in that order."""
+    if isinstance(value, Mapping):
+        return [[key, _plain(child)] for key, child in value.items()]
+    return [_plain(child) for child in value] if isinstance(value, list | tuple) else value
+
+
+def decisions(study: StudyFile) -> list[tuple[Reviewed, bool]]:
+    """Every decision about a study, the newest last, with whether it is about the present content."""
+    content = content_hash(study)
+    return [(one, one.content == content) for one in study.reviewed]
+
+
+def standing(study: StudyFile) -> Standing:
+    """What the last decision on the present content says."""
+    for decision, holds in reversed(decisions(study)):
+        if holds:
+            return decision.decision
+    return "unreviewed"
+
+
+def open_questions(study: StudyFile) -> tuple[str, ...]:
+    """What a draft asks its reviewer; none where a reviewer has accepted the present content."""
+    if study.drafted is None or standing(study) == "accepted":
+        return ()
+    return study.drafted.questions
+
+
+def check_reviewed(study: StudyFile) -> None:
+    """The gate `review`: the last decision on a study as it stands is no refusal, and a draft with open questions has been accepted.
+
+    Raises:
+        GateError: who refused it and why, or what is open.
+    """
+    state, where = standing(study), f"{study.id}: reviewed"
+    look = f"`socsci210 review {study.id}` shows it to a person, who accepts, edits or refuses it"
+    if state == "refused":
+        last = next(one for one, holds in reversed(decisions(study)) if holds)
+        raise GateError(
+            "review",
+            f"{last.reviewer} refused it on {last.date}: {last.note}",
+            where=where,
+            expected="a study file that was not refused as it stands",
+            fix=f"correct it; {look}",
+        )
+    if asked := open_questions(study):
+        others = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
+        changed = "; it was changed after the last decision" if study.reviewed else ""
+        raise GateError(
+            "review",
+            f"an open question of the draft: {asked[0]}{others}{changed}",
+            where=where,
+            expected="a reviewer's acceptance of a draft with open questions",
+            fix=look,
+        )
