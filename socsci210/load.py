@@ -108,7 +108,7 @@ def load(
     disjoint_people: bool = False,
     strict: bool = False,
     fraction: int | None = None,
-    reasoning: bool = False,
+    reasoning: bool | str | Path = False,
     streaming: bool = False,
 ) -> Dataset | DatasetDict | IterableDataset | IterableDatasetDict:
     """Load rows or a small table, as `datasets` returns them.
@@ -129,7 +129,8 @@ def load(
             it a model trained in one configuration has seen what another one holds out. The test is never changed.
         fraction: unseen_participants only: train on this percentage of the training people (1, 5, 10, 25, 50 or 100; they nest).
         reasoning: split `train` of a split configuration only: add the column `reasoning`, the rationale published with each row, null
-            where none is kept. They were written from the true answer, so nothing that is scored has one.
+            where none is kept; or its trace in this file (of `socsci210 trace`), null where it has none. They were written from the true
+            answer, so nothing that is scored has one.
         streaming: read while iterating instead of preparing first.
 
     Raises:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from datasets import DatasetDict, Features, IterableDatasetDict, Value, load_dataset
 from datasets.exceptions import DatasetNotFoundError
 
-from .dataset_folder import reasoning_glob, split_glob, table_file
+from .dataset_folder import MANIFEST, DatasetFolder, reasoning_glob, split_glob, table_file
 from .errors import DatasetError
 from .prompts import get_template, template_hash
-from .reasoning import with_reasoning
+from .reasoning import traces_about, with_reasoning
 from .schema import ROWS, SPLIT_CONFIGS, SPLITS, TABLES
 from .splits import FRACTIONS, strict_studies
 from .splits.keep import Keep, Person, people_of, with_clean_response
@@ -33,7 +35,7 @@ class Wish:
     disjoint_people: bool
     strict: bool
     fraction: int | None
-    reasoning: bool
+    reasoning: bool | str | Path
     streaming: bool
 
 
@@ -68,7 +70,8 @@ def _keep(path: str, wish: Wish, split: str) -> Keep:
 def _finished(part: Any, path: str, wish: Wish, split: str) -> Any:
     """What is asked for of one split: columns joined, answers repaired, rows left out, prompts rendered, columns chosen."""
     if wish.reasoning:
-        part = with_reasoning(part, _read_reasoning(path, wish.config))
+        side = _read_reasoning(path, wish.config) if wish.reasoning is True else _read_traces(path, wish.reasoning)
+        part = with_reasoning(part, side)
     if wish.clean:
         part = with_clean_response(part)
     part = _keep(path, wish, split).apply(part)
@@ -76,7 +79,7 @@ def _finished(part: Any, path: str, wish: Wish, split: str) -> Any:
         part = _with_prompts(part, wish.prompts)
     if wish.columns is None:
         return part
-    given = {"reasoning": wish.reasoning, "prompt": wish.prompts is not None}
+    given = {"reasoning": bool(wish.reasoning), "prompt": wish.prompts is not None}
     added = [name for name, asked in given.items() if asked and name not in wish.columns]
     return part.select_columns([*wish.columns, *added])
 
@@ -129,8 +132,23 @@ def _read_reasoning(path: str, config: str) -> Any:
             f"no reasoning is kept for the training rows of {config}",
             where=path,
             expected="a dataset imported with its rationales",
-            fix="import the release again with --with-reasoning",
+            fix="import the release again with --with-reasoning; or write some with socsci210 trace, and name the file: reasoning=FILE",
         ) from error
+
+
+def _read_traces(path: str, traces: str | Path) -> Any:
+    traces_about(traces, _fingerprint(path))
+    return load_dataset("parquet", data_files=str(traces), split="train", columns=["study_id", "sample_id", "reasoning"])
+
+
+def _fingerprint(path: str) -> str:
+    """The fingerprint of a dataset folder, or of one on the Hub."""
+    if Path(path).is_dir():
+        return DatasetFolder(path).fingerprint
+    from huggingface_hub import hf_hub_download
+
+    with open(hf_hub_download(path, MANIFEST, repo_type="dataset"), encoding="utf-8") as file:  # noqa: PTH123
+        return str(json.load(file)["fingerprint"])
 
 
 # --- who stays -----------------------------------------------------------------------------------------------------------------------

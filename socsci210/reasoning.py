@@ -1,15 +1,79 @@
-"""Published rationales beside the rows that they belong to."""
+"""Rationales beside the rows that they belong to: published ones, and traces (`socsci210 trace`).
+
+All were written with the answer known. So they are read for training rows, and nothing that is scored has one.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from datasets import Dataset, concatenate_datasets
 from datasets.fingerprint import Hasher
+
+from .errors import DatasetError
+
+TRACES_KEY: Final = b"socsci210.traces"
+"""In the metadata of a file of traces: what it says of itself, as JSON."""
+TRACES: Final = pa.schema(
+    [
+        ("study_id", pa.string()),
+        ("sample_id", pa.int64()),
+        ("reasoning", pa.string()),
+        ("answer_known", pa.bool_()),  # true in every row
+        ("model", pa.string()),
+        ("seed", pa.int64()),
+        ("prompt", pa.string()),  # the user turn that the model was shown: persona, stimulus and the answer
+        ("prompt_sha256", pa.string()),  # of the system turn, a zero byte and the user turn
+    ]
+)
+"""Columns of a file of traces; the first three are those of `reasoning/` in a dataset folder."""
+_TRACE: Final = "write it with socsci210 trace"
+
+
+def read_about(path: str | Path) -> dict[str, Any]:
+    """What a file of traces says of itself.
+
+    Raises:
+        DatasetError: it is not there, or is no such file.
+    """
+    try:
+        stored = (pq.read_schema(path).metadata or {}).get(TRACES_KEY)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(f"not a readable parquet file ({error})", where=str(path), expected="a file of traces", fix=_TRACE) from error
+    if stored is None:
+        raise DatasetError("not a file of traces", where=str(path), expected="one that socsci210 trace wrote", fix=_TRACE)
+    about: dict[str, Any] = json.loads(stored)
+    return about
+
+
+def traces_about(path: str | Path, fingerprint: str) -> dict[str, Any]:
+    """The same, of a file that may be read beside a dataset.
+
+    Raises:
+        DatasetError: it is no file of traces, was written for another dataset or for rows that are not trained on, or holds none.
+    """
+    about = read_about(path)
+    if about.get("dataset_fingerprint") != fingerprint:
+        raise DatasetError(
+            f"traces of the dataset with fingerprint {about.get('dataset_fingerprint')}", where=str(path), expected=f"{fingerprint}",
+            fix="trace the rows of this dataset, or name the dataset that was traced",
+        )  # fmt: skip
+    if about.get("split") != "train" or "all" in about.get("train_on", ["all"]):
+        raise DatasetError(
+            "traces of rows that are not only trained on", where=str(path), expected="the train side of split configurations", fix=_TRACE
+        )
+    if not pq.read_metadata(path).num_rows:
+        raise DatasetError(
+            "it holds no trace", where=str(path), expected="traces of some rows", fix="see what it left out, and trace again"
+        )
+    return about
 
 
 def with_reasoning(part: Any, side: Any) -> Any:

@@ -113,6 +113,6 @@ def _assignments(rows: list[dict[str, Any]], sides_of: Sides) -> list[dict[str, 
             if sides[config] != "none":
                 found[config, row["study_id"], row[column] if column else None] = sides[config]
     return [
-        {"config": config, "study_id": study, "unit": unit, "split": split, "source": "rule"}
+        {"config": config, "study_id": study, "unit": unit, "split": split, "group": study, "source": "rule"}
         for (config, study, unit), split in found.items()
     ]

@@ -22,6 +22,7 @@ from .hub_push import check_push, push
 from .lock import alone
 from .model import context_of, pad_of, revision_of, starting_model
 from .objectives.mixture import make_parts, note_references
+from .objectives.reasoning import traces_of
 from .processes import make_accelerator
 from .progress import Reporter, log_of, start_trackers
 from .rows import on_scale, training_rows
@@ -94,6 +95,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
         "processes": accelerator.num_processes,
         "rows_per_step": run.per_step,
         "model_revision": revision_of(config),
+        **({"rationales": traces_of(config.rationales)} if config.rationales else {}),
     }
     checkpoints = Checkpoints(
         folder_of(output),
@@ -115,6 +117,7 @@ def _trained(resolved: Resolved, accelerator: Any, output: Path, say: Say) -> Pa
                 for part, fit in zip(parts, fits, strict=True)
             },
             "reasoning": "reasoning" in config.weights,
+            **({"rationales": facts["rationales"]} if config.rationales else {}),
             "model_revision": facts["model_revision"],
             "rows_per_step": run.per_step,
             "optimizer": {"name": "AdamW", "betas": BETAS},

@@ -155,6 +155,8 @@ class TrainConfig(Strict):
     needs so that it may also be scored on unseen studies."""
     model: str | None = None
     """Folder or Hub id of any causal language model; or else `nano`."""
+    rationales: str | None = None
+    """Objective `reasoning` only: a file of `socsci210 trace`; default: the rationales that the dataset was imported with."""
     nano: NanoConfig | None = None
     lora: LoraConfig | None = None
     """Train adapters instead of all weights."""
@@ -289,6 +291,8 @@ class TrainConfig(Strict):
                 raise ValueError(f"settings of {name} are given, and the objective is {', '.join(self.weights)}")
         if self.cell_smoothing and "sft" not in self.weights:
             raise ValueError("cell_smoothing is of the objective sft")
+        if self.rationales is not None and "reasoning" not in self.weights:
+            raise ValueError(f"rationales are given, and the objective is {', '.join(self.weights)}")
         if self.validation is not None and "reasoning" in self.weights:
             raise ValueError("validation reads answers right behind the prompt, where a model that reasons has none: leave it out")
         if self.nano is not None and "dpo" in self.weights and len(self.weights) == 1:

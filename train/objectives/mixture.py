@@ -54,7 +54,8 @@ def _made(name: str, config: TrainConfig, tokens: RowTokens, folder: DatasetFold
     if name == "distribution":
         return Distribution(tokens, config.distribution or DistributionConfig(), seed=config.seed)
     if name == "reasoning":
-        return Reasoning(tokens, rationales(folder, tokens.rows, config.train_on))
+        traces = Path(config.rationales) if config.rationales else None
+        return Reasoning(tokens, rationales(folder, tokens.rows, config.train_on, traces))
     return Sft(tokens, config.cell_smoothing)
 
 

@@ -18,7 +18,8 @@ are trained on and for no other (`rationales`), and a row without one, or with o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +28,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import torch
 
+from socsci210.checksums import file_sha256
 from socsci210.dataset_folder import DatasetFolder, reasoning_glob
 from socsci210.packs.trie import chain
 from socsci210.prompts import PLAIN_CUE
+from socsci210.reasoning import read_about, traces_about
 
 from ..config import TrainError
 from ..rows import row_keys
@@ -108,19 +111,37 @@ def _encoded(tokens: RowTokens, texts: list[str]) -> tuple[npt.NDArray[np.int32]
     return np.concatenate(parts), np.cumsum(lengths)
 
 
-def rationales(folder: DatasetFolder, rows: pa.Table, train_on: Sequence[str]) -> list[str | None]:
+def traces_of(traces: str) -> dict[str, Any]:
+    """What a run record tells of a file of traces: which file, and who wrote it how, with the answer known."""
+    told = ("answer_known", "model", "models", "base_url", "train_on", "wording_hash", "seed", "rows_written")
+    about = read_about(traces)
+    return {"sha256": file_sha256(Path(traces)), **{name: about.get(name) for name in told}}
+
+
+def rationales(folder: DatasetFolder, rows: pa.Table, train_on: Sequence[str], traces: Path | None = None) -> list[str | None]:
     """The rationale of every training row, None where there is none. No other row's rationale is kept.
+
+    Args:
+        folder: the dataset.
+        rows: the training rows.
+        train_on: their configs.
+        traces: a file of `socsci210 trace`, instead of the rationales that the dataset was imported with.
 
     Raises:
         TrainError: the dataset has no rationales for the training rows of these configs.
+        DatasetError: `traces` is no such file, or of another dataset.
     """
-    files = set.intersection(*({*folder.path.glob(reasoning_glob(config))} for config in train_on))
+    if traces is not None:
+        traces_about(traces, folder.fingerprint)
+        files = {traces}
+    else:
+        files = set.intersection(*({*folder.path.glob(reasoning_glob(config))} for config in train_on))
     if not files:
         raise TrainError(
             f"no rationales of the training rows of {', '.join(train_on)}",
             where=str(folder.path),
             expected="a dataset imported with its rationales",
-            fix="import the release again with --with-reasoning, or choose another objective",
+            fix="import the release again with --with-reasoning; or write some with socsci210 trace and set rationales to the file",
         )
     wanted = row_keys(rows)
     found: dict[str, str] = {}
