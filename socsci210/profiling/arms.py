@@ -159,8 +159,8 @@ def _related(one: Seen, other: Seen) -> bool:
     if not 2 <= len(other.answers) <= MOST_LEVELS:
         return False
     both = one.answered & other.answered
-    table = np.zeros((len(one.codes), len(other.codes)))
-    np.add.at(table, (one.index[both], other.index[both]), 1)
+    shape = len(one.codes), len(other.codes)
+    table = np.bincount(one.index[both] * shape[1] + other.index[both], minlength=shape[0] * shape[1]).reshape(shape).astype(float)
     table = table[table.sum(1) > 0][:, table.sum(0) > 0]
     if min(table.shape) < 2:
         return False
@@ -191,10 +191,10 @@ def _merged(found: Sequence[tuple[Arm, Seen]]) -> list[Arm]:
 
 def _same(one: Seen, other: Seen) -> bool:
     """Whether two columns group people alike, whatever their codes."""
-    if len(one.codes) != len(other.codes):
+    if len(one.codes) != len(other.codes) or not np.array_equal(one.sizes, other.sizes):
         return False
-    pairs = np.unique(np.stack([one.index, other.index]), axis=1)
-    return bool(pairs.shape[1] == len({*pairs[0].tolist()}) == len({*pairs[1].tolist()}))
+    # Of equally many groups of equal sizes, each meets one of the other's groups only if no pair is left over.
+    return len(np.unique((one.index + 1) * (len(other.codes) + 1) + other.index + 1)) == len(one.sizes)
 
 
 def _several(found: Sequence[Arm], columns: Mapping[str, Seen]) -> list[Arm]:

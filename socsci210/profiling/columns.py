@@ -56,6 +56,12 @@ class Seen:
         """People per code."""
         return np.bincount(self.index[self.index >= 0], minlength=len(self.codes)).astype(np.int64)
 
+    @cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """People per code that occurs, ascending; those with a blank count as a group."""
+        sizes = np.sort(np.append(self.counts, self.blank))
+        return sizes[sizes > 0]
+
     @property
     def rows(self) -> int:
         """Rows of the data file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -26,7 +27,7 @@ class Group:
     mask: Mask
     columns: tuple[str, ...]
 
-    @property
+    @cached_property
     def n(self) -> int:
         """People in it."""
         return int(self.mask.sum())

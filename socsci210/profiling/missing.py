@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -56,7 +56,7 @@ def _missing(code: Code, holders: Sequence[Seen], columns: Sequence[Seen]) -> Mi
     said = Counter(gap.reason for gap in gaps if gap.reason != "unknown")
     reason = said.most_common(1)[0][0] if said else "unknown"
     best = max(gaps, key=lambda gap: gap.score)
-    elsewhere = [column.name for column in columns if code in column.answers and len(column.codes) <= _LISTS_CODES]
+    elsewhere = [column.name for column in columns if len(column.codes) <= _LISTS_CODES and code in column.answers]
     names = tuple(column.name for column in holders)
     return Missing.model_validate(
         {"code": code, "reason": reason, "columns": names, "elsewhere": tuple(elsewhere), "score": best.score, "why": best.basis}
@@ -66,7 +66,10 @@ def _missing(code: Code, holders: Sequence[Seen], columns: Sequence[Seen]) -> Mi
 def _of(column: Seen) -> dict[Code, Gap]:
     """What the column itself says about its codes, and about labelled codes that nobody has."""
     gaps: dict[Code, Gap] = {}
-    for code in dict.fromkeys([*column.codes, *column.column.value_labels, *column.column.missing_values]):
+    labels, declared = column.column.value_labels, column.column.missing_values
+    declares = bool(declared or column.column.missing_ranges)
+    telling = [code for code in column.codes if declares or isinstance(code, str) or code in labels]  # of other numbers nothing is told
+    for code in dict.fromkeys([*telling, *labels, *declared]):
         label = column.text_label(code)
         plain = _CODED.sub("", label).strip() if label else ""
         if column.column.is_declared_missing(code):
@@ -92,7 +95,7 @@ def _guessed(column: Seen, known: dict[Code, Gap]) -> dict[Code, Gap]:
         low, high = _AGES
         return {c: Gap("unknown", "no age of somebody who takes part", 0.6) for c, n in numbers.items() if not low <= n <= high}
     codes = {c: n for c, n in numbers.items() if column.text_label(c) is None}
-    ordinary = sorted({n for n in numbers.values() if not SENTINEL.fullmatch(str(n))})
+    ordinary = _ordinary(numbers.values())
     if not codes or not ordinary or len(ordinary) > 2 * _MOST_ORDINARY:
         return {}
     gaps = {c: Gap("unknown", why, score) for c, n in codes.items() for why, score in [_apart(n, ordinary)] if score}
@@ -100,6 +103,17 @@ def _guessed(column: Seen, known: dict[Code, Gap]) -> dict[Code, Gap]:
     if symmetric or sum(n < 0 for n in numbers.values()) > 4:
         gaps = {c: gap for c, gap in gaps.items() if numbers[c] > 0}
     return gaps or _single_digits(column, numbers, codes)
+
+
+def _ordinary(numbers: Iterable[int]) -> list[int]:
+    """The numbers that do not look like codes for no answer, ascending; of very many, some more than can be told apart from such codes."""
+    found: set[int] = set()
+    for n in numbers:
+        if not SENTINEL.fullmatch(str(n)):
+            found.add(n)
+            if len(found) > 2 * _MOST_ORDINARY:
+                break
+    return sorted(found)
 
 
 def _apart(code: int, ordinary: Sequence[int]) -> tuple[str, float]:

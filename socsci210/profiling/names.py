@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _PIECE: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^A-Za-z\d]+")
@@ -18,6 +19,7 @@ def pieces(name: str) -> tuple[str, ...]:
     return tuple(_PIECE.findall(name))
 
 
+@lru_cache(maxsize=1 << 16)
 def words(name: str) -> tuple[str, ...]:
     """The words and numbers of a name in lower case."""
     return tuple(piece.casefold() for piece in pieces(name) if piece[0].isalnum())
