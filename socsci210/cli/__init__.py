@@ -5,11 +5,42 @@ from __future__ import annotations
 import sys
 
 from ..errors import SocSciError
-from . import data, demo, exam, fetch, models, predict, profile, push, release, review, studies, trace  # the order in which help lists their commands
+from . import (
+    data,
+    demo,
+    draft,
+    exam,
+    fetch,
+    models,
+    predict,
+    profile,
+    push,
+    release,
+    review,
+    studies,
+    trace,
+)  # the order in which help lists their commands
 from .app import app
 from .shown import console, show
 
-__all__ = ["app", "data", "demo", "exam", "fetch", "main", "models", "predict", "profile", "push", "release", "review", "show", "studies", "trace"]
+__all__ = [
+    "app",
+    "data",
+    "demo",
+    "draft",
+    "exam",
+    "fetch",
+    "main",
+    "models",
+    "predict",
+    "profile",
+    "push",
+    "release",
+    "review",
+    "show",
+    "studies",
+    "trace",
+]
 
 
 def main() -> None:
