@@ -74,13 +74,16 @@ class Asked:
     def levels(self) -> Ints:
         """The level of every attribute of every profile, (people, tasks, profiles, attributes); profiles of a question differ."""
         sizes = [len(attribute.levels) for attribute in self.experiment.attributes]
-        shape = (len(self.people), self.tasks, self.experiment.profiles)
-        random = np.random.default_rng([self.seed, _PROFILES])
-        # People one after the other, so that more people leave the profiles of the others as they are.
-        found = np.stack([np.stack([random.integers(0, n, shape[1:]) for n in sizes], axis=-1) for _ in range(shape[0])])
-        for person, task in np.ndindex(shape[:2]):
-            while len(np.unique(found[person, task], axis=0)) < min(shape[2], int(np.prod(sizes))):
-                found[person, task] = np.stack([random.integers(0, n, shape[2]) for n in sizes], axis=-1)
+        shape = (self.tasks, self.experiment.profiles)
+        found = np.empty((len(self.people), *shape, len(sizes)), np.int64)
+        for person in range(len(self.people)):  # each with a stream of their own: more people leave the profiles of the others be
+            random = np.random.default_rng([self.seed, _PROFILES, person])
+            for task in range(shape[0]):
+                drawn = found[person, task]
+                while True:
+                    drawn[:] = np.stack([random.integers(0, n, shape[1]) for n in sizes], axis=-1)
+                    if len(np.unique(drawn, axis=0)) == min(shape[1], int(np.prod(sizes))):
+                        break
         return found
 
     def profiles(self) -> pa.Table:

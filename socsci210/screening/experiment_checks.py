@@ -107,7 +107,8 @@ def _check_ids(experiment: Experiment) -> None:
 def _known(name: str, known: Iterable[str], kind: str, keys: tuple[Key, ...]) -> None:
     known = list(known)
     if name not in known:
-        fix = did_you_mean(name, known) or f"add {name!r}, or name one that is there"
+        closed = kind.startswith(("field", "value"))
+        fix = did_you_mean(name, known) or ("use one of these words" if closed else f"add {name!r}, or name one that is there")
         raise Misplaced(f"no {kind} {name!r}", keys, expected=f"one of {', '.join(known)}", fix=fix)
 
 
