@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
 from ..metrics.socsci210.agreement import Agreement, agreement
 from ..metrics.socsci210.codes import Ints
 from ..metrics.socsci210.effects import INTERVAL_95, Contrasts, Rows, between_contrasts, within_contrasts
-from .analyse import Screening
+from .experiment_file import Experiment, read_experiment
+from .parts import EXPERIMENT
+from .tables import write_json, write_table
 
+EFFECTS_FILE: Final = "effects.parquet"
+COMPARISON: Final = "comparison"
 COLUMNS: Final = ("study_id", "participant", "condition_num", "task_num", "item_num", "response")
 SCHEMA: Final = pa.schema(
     [(name, pa.string()) for name in ("outcome", "arm", "against")]
@@ -48,8 +54,45 @@ class Comparison:
     left_out: tuple[str, ...]
 
 
-def compare(screening: Screening, folder: DatasetFolder, study: str) -> Comparison:
-    """Compare a screening with a study of a dataset.
+def compare(folder: Path, study: str) -> list[str]:
+    """Hold a finished run against a study, write comparison.csv, .parquet, .json and .html beside it, and say in lines what came out.
+
+    Args:
+        folder: of the run.
+        study: `DATASET:STUDY`.
+
+    Raises:
+        DatasetError: no finished run, no such dataset or study, or nothing in it that can be compared.
+    """
+    from .page import write_comparison
+
+    dataset, _, name = study.rpartition(":")
+    if not dataset:
+        raise DatasetError(f"{study!r}", expected="DATASET:STUDY", fix="give the folder of a dataset and the id of a study in it")
+    effects = folder / EFFECTS_FILE
+    if not effects.is_file():
+        raise DatasetError("no finished run", where=str(folder), expected=EFFECTS_FILE, fix="let socsci210 simulate finish first")
+    experiment = read_experiment(folder / EXPERIMENT)
+    found = compared(experiment, pq.read_table(effects), DatasetFolder(dataset), name)
+    write_table(found.table, folder / COMPARISON)
+    figures = asdict(found) | {"table": None, "agreement": {key: _finite(value) for key, value in found.agreement.items()}}
+    write_json({key: value for key, value in figures.items() if key != "table"}, folder / f"{COMPARISON}.json")
+    page = write_comparison(experiment, found, folder / f"{COMPARISON}.html")
+    n = len(found.table)
+    lines = [
+        f"{n} effects of {name} against the real ones: signs right in {found.sign_right} of the {found.n_reliable} that are reliable among "
+        f"people; {found.n_covered} of {n} in their 95 % interval ({found.interval})",
+        *(f"only in the experiment: {what}" for what in found.left_out),
+    ]
+    return [*lines, str(page)]
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def compared(experiment: Experiment, effects: pa.Table, folder: DatasetFolder, study: str) -> Comparison:
+    """Compare predicted effects (the table of an analysis) with those of a study of a dataset.
 
     Raises:
         DatasetError: no such study, or none of its conditions and outcomes has an id of the experiment.
@@ -58,15 +101,14 @@ def compare(screening: Screening, folder: DatasetFolder, study: str) -> Comparis
         raise DatasetError(
             f"no study {study!r}", where=str(folder.path), expected=f"one of {', '.join(folder.studies)}", fix="check the id"
         )
-    experiment = screening.experiment
     arms = _numbers(folder, "conditions", "condition", study)
     outcomes = _numbers(folder, "outcomes", "outcome", study, "task_num")
     known_arms = [arm.id for arm in experiment.arms if arm.id in arms]
     known = [outcome.id for outcome in experiment.outcomes if outcome.id in outcomes]
     rows = _rows(folder, study)
-    spans = {one.outcome.id: one.span for one in screening.answered}
+    spans = {one.id: float(one.scale.max - one.scale.min) for one in experiment.outcomes}
     out: list[dict[str, Any]] = []
-    for row in screening.effects.to_pylist():
+    for row in effects.to_pylist():
         if row["outcome"] in known and row["arm"] in known_arms and row["against"] in known_arms:
             found = _contrast(rows, outcomes[row["outcome"]], arms[row["arm"]], arms[row["against"]])
             if found is not None:
@@ -81,7 +123,7 @@ def compare(screening: Screening, folder: DatasetFolder, study: str) -> Comparis
     reliable = [row for row in out if row["reliable"]]
     return Comparison(
         study=study,
-        interval="after shrinkage" if screening.reliability.refused is None else "of the prediction, without shrinkage",
+        interval="after shrinkage" if effects.column("shrunk").null_count < len(effects) else "of the prediction, without shrinkage",
         table=pa.Table.from_pylist(out, SCHEMA),
         agreement=agreement(_contrasts(out, spans)),
         sign_right=sum(row["same_sign"] for row in reliable),

@@ -3,7 +3,8 @@
 The probability is that of the posterior of the true effect (`reliability`), whose regression counts held-out contrasts more where their
 topic and the length of their scale are like the new one's. Without evidence no probability is stated. Sample sizes are for three effects:
 the predicted one, the shrunk one (what to expect among people), and a cautious one, which the true effect exceeds with a probability of
-80 %. A study sized for an effect that is itself uncertain is too small about as often as not; the cautious size is too small in one of five.
+80 %. A study sized for an effect that is itself uncertain is too small about as often as not; one of the cautious size is too small one
+time in five.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """What held-out studies say of a new effect: true effects regressed on predicted ones.
 
-True effects t scatter around `slope` times the predicted ones m. The scatter has two parts, one that is always there and one that grows with
-the predicted effect, since a model may misread an arm altogether: t = slope * m + e, Var(e) = floor^2 + (growth * m)^2. Effects h that were
-measured among people add their noise: Var(h - slope * m) = Var(e) + se^2.
+True effects t scatter around `slope` times the predicted ones m. The scatter has two parts, one that is always there and one that grows
+with the predicted effect, since a model may misread an arm altogether: t = slope * m + e, Var(e) = floor^2 + (growth * m)^2. Effects h that
+were measured among people add their noise: Var(h - slope * m) = Var(e) + se^2.
 
-The two parts are not estimated and then taken for true, which would make intervals too narrow where few or noisy studies say little of them:
-everything is averaged over a grid of both, by the restricted likelihood of h and a half-normal prior (`FLOOR`, `GROWTH`). For each pair the
-slope is that of weighted least squares through the origin (which arm is the reference is a convention), with the error of the jackknife
-over studies (Efron & Tibshirani 1993, ch. 11). Contrasts of one study share arms and people: together they count as `PER_STUDY` at most.
+The two parts are not estimated and then taken for true, which would make intervals too narrow where few or noisy studies say little of
+them: everything is averaged over a grid of both, by the restricted likelihood of h and a half-normal prior (`FLOOR`, `GROWTH`). For each
+pair the slope is that of weighted least squares through the origin (which arm is the reference is a convention), with the error of the
+jackknife over studies (Efron & Tibshirani 1993, ch. 11). Contrasts of one study share arms and people: together they count as `PER_STUDY`
+at most.
 
 Effects are shares of the scale's span: a difference of 0.6 on a scale from 1 to 7 is 0.1.
 """

@@ -1,4 +1,4 @@
-"""Does the predicted effect differ between groups of people? Every group against everybody else, with Holm's correction over all of them."""
+"""Does the predicted effect differ between groups? Every group against everybody else, with Holm's correction over all of them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def subgroup_effects(effects: Sequence[Effect], personas: pa.Table, fields: Sequ
 
 
 def _small(groups: Any) -> int:
-    names, n = np.unique(groups[groups != ""], return_counts=True)
+    n = np.unique(groups[groups != ""], return_counts=True)[1]
     return int((n < FEWEST).sum())
 
 

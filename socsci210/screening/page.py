@@ -1,0 +1,73 @@
+"""The page: first how far the model may be believed and what may not be concluded, then hypotheses, effects and distributions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ..replacing import PAGE, replaceable
+from ..report.drawing import figure_style
+from ..report.words import NONE, WORDS, interval, number, percent, signed
+from .analyse import Screening
+from .experiment_file import Experiment
+from .figures import comparison_figures, distribution_figures, effect_figures
+from .power import MOST
+
+if TYPE_CHECKING:
+    from .compare import Comparison
+
+
+def write_page(screening: Screening, out: Path) -> Path:
+    """Write the page of a screening, whole or not at all, and return its path.
+
+    Raises:
+        DatasetError: the path is a folder, or a file that is no page.
+    """
+    experiment, believed = screening.experiment, screening.reliability.refused is None
+    return _write(
+        "screening.html.jinja",
+        out,
+        screening=screening,
+        experiment=experiment,
+        slope=screening.reliability.overall.of_slope if screening.reliability.overall else None,
+        hypotheses=list(zip(screening.hypotheses.to_pylist(), screening.tested, strict=True)),
+        effects=screening.effects.to_pylist(),
+        subgroups=sorted((row for row in screening.subgroups.to_pylist() if row["differs"]), key=lambda row: row["p_holm"])[:60],
+        predicted=effect_figures(experiment, screening.effects, shrunk=False),
+        expected=effect_figures(experiment, screening.effects, shrunk=True) if believed else [],
+        distributions=distribution_figures(experiment, screening.answered),
+    )
+
+
+def write_comparison(experiment: Experiment, comparison: Comparison, out: Path) -> Path:
+    """Write the page that holds a screening against real data; otherwise as `write_page`."""
+    drawn = comparison_figures(experiment, comparison.table)
+    rows = comparison.table.to_pylist()
+    return _write("comparison.html.jinja", out, experiment=experiment, comparison=comparison, rows=rows, drawn=drawn)
+
+
+def people_needed(n: int | None) -> str:
+    """A sample size for reading."""
+    return f"over {MOST:,}" if n is None else f"{n:,}"
+
+
+def probability(value: float | None) -> str:
+    """Never 0 or 100 %: no evidence is as good as that."""
+    return NONE if value is None else "over 99 %" if value > 0.99 else "under 1 %" if value < 0.01 else percent(value)
+
+
+def _write(template: str, out: Path, **values: Any) -> Path:
+    environment = Environment(
+        loader=PackageLoader("socsci210"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(
+        number=number, percent=percent, signed=signed, interval=interval, people=people_needed, probability=probability
+    )
+    text = environment.get_template(template).render(figure_style=figure_style(), words=WORDS, **values)
+    out = replaceable(out, PAGE, "page")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(out.name + ".tmp")
+    draft.write_text(text, encoding="utf-8")
+    return draft.replace(out)
