@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from socsci210 import load
+from socsci210 import egress, load
 from socsci210.cli import app
 from socsci210.dataset_folder import DatasetFolder, table_file, write_parquet
 from socsci210.egress import EgressError
@@ -28,6 +28,7 @@ from socsci210.reasoning import TRACES, TRACES_KEY
 from socsci210.schema import TABLES
 from socsci210.tracing import TraceError, TraceOptions, judging, trace
 from socsci210.tracing.asking import SYSTEM
+from socsci210.tracing.batch_log import BatchLog
 from socsci210.tracing.judging import judge
 from tests.batch_server import BatchServer
 from tests.openai_server import Fault
@@ -323,6 +324,36 @@ def test_a_batch_whose_begin_was_not_heard_is_not_begun_twice(dataset: Path, tmp
     found = traced(dataset, server, tmp_path / "t.parquet", limit=12, batch=True)
     assert found.traces == 12 and len(server.batches) == 4 and len(server.billed) == 12
     assert "GET /batches" in server.calls
+
+
+def test_a_run_that_is_cut_off_before_it_knows_its_batch_finds_it_again(
+    dataset: Path, tmp_path: Path, serve: Callable[..., BatchServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, out = serve(), tmp_path / "t.parquet"
+
+    def cut_off(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for step, batches in (("uploaded", 0), ("begun", 1)):  # a kill behind the upload, and one behind the begin
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(BatchLog, step, cut_off)
+            traced(dataset, server, out, limit=8, batch=True)
+        assert len(server.batches) == batches
+    assert traced(dataset, server, out, limit=8, batch=True).traces == 8
+    assert len(server.batches) == 1 and len(server.billed) == 8
+
+
+def test_the_batch_api_gets_no_header_and_shows_no_key_either(
+    dataset: Path, tmp_path: Path, serve: Callable[..., BatchServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "MY_KEY"):
+        monkeypatch.setenv(name, f"secret-{name}")
+    server, lines = serve(fault=lambda number, body: "broken" if number == 1 else None), list[str]()
+    traced(dataset, server, tmp_path / "t.parquet", lines, limit=4, batch=True, api_key_env="MY_KEY")
+    assert {headers["authorization"] for headers in server.headers} == {"Bearer secret-MY_KEY"}
+    assert all(headers.keys() <= egress._HEADERS and "OPENAI" not in str(headers) for headers in server.headers)
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert "secret" not in "\n".join(lines) and b"secret" not in kept and "key from MY_KEY" in lines[0]
 
 
 def test_refused_requests_are_left_out_but_not_all(dataset: Path, tmp_path: Path, serve: Callable[..., BatchServer]) -> None:
