@@ -24,7 +24,7 @@ _CODE: Final = re.compile(r"[a-z]{1,2}\d{1,3}|[b-hj-z]")  # v7, b; not `a` and `
 _CODED: Final = re.compile(
     r"\b(?:condition|treatment|arm|vignette|version|scenario|stimulus|group|message|text|cell|frame)\W{0,3}(\d{1,3}|[a-z])\b"
 )
-_MIRROR: Final = 3  # words of a change that stands the other way round: fewer may be "higher" and "lower"
+_MIRROR: Final = 6  # words of a change that stands the other way round: fewer may be "rise" and "fall", "higher" and "lower"
 _ODD: Final = 4  # words in which one change differs from all others
 Change = frozenset[tuple[str, int, int, str]]
 """(+ or -, task, item, word)"""

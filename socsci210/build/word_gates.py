@@ -33,7 +33,7 @@ _HEADING: Final = re.compile(
     r"(?:\d{1,2}|[a-z]|v\d+)\s*[:.)\]–—-]",
     re.IGNORECASE,
 )
-_MEAN: Final = re.compile(r"(?i)\b(?:mean|average)\b\D{0,40}?(-?\d+\.\d+)")
+_MEAN: Final = re.compile(r"(?i)\b(?:mean|average) (?:\w+ )?(?:rating|score|answer|response)s?\b\D{0,40}?(-?\d+\.\d+)")
 _PERCENT: Final = re.compile(
     r"(\d{1,2}(?:\.\d+)?) ?(?:%|percent|per cent) of (?:participants|respondents|those surveyed|people in this (?:study|survey))"
 )
