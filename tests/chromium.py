@@ -81,6 +81,10 @@ class Chromium:
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
         self.call("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until a page is loaded, unless one was since `events` were cleared."""
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
 

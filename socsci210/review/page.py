@@ -137,7 +137,7 @@ def _evidence(sheet: Sheet) -> list[dict[str, Any]]:
     found = []
     for claim in sheet.study.drafted.evidence:
         places = []
-        for name in claim.variable:
+        for name in [claim.variable] if claim.variable is not None else []:
             known = name in columns
             label = (columns[name].label or "without a label") if known else "the data file has no such column"
             places.append({"at": f"variable {name}", "says": _short(label), "known": known or sheet.deposit is None, "anchor": None})

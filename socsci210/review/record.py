@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
+from pydantic import ValidationError
 
 from ..errors import StudyFileError
 from ..registry import load_study_file
 from ..reviewing import content_hash
 from ..study_file import StudyFile
+from ..study_origin import Reviewed
+from ..study_yaml import read_yaml
 
 Decision = Literal["accepted", "refused"]
 LONGEST: Final = {"reviewer": 200, "note": 4000}  # characters
@@ -59,7 +62,16 @@ def edit(path: Path, text: str, *, seen: str) -> StudyFile:
     Raises:
         StudyFileError: what is wrong with the text, with its line; nothing was written.
     """
-    return replace_text(path, text, seen=seen, decisions=list(load_study_file(path).reviewed))
+    return replace_text(path, text, seen=seen, decisions=_decisions(path))
+
+
+def _decisions(path: Path) -> list[Any] | None:
+    """The decisions in a study file, which may be broken elsewhere; None where they cannot be read either."""
+    try:
+        given = read_yaml(path).data.get("reviewed") or []
+        return [Reviewed.model_validate(one) for one in given]
+    except (StudyFileError, ValidationError, TypeError):
+        return None
 
 
 def check_text(text: str, path: Path) -> StudyFile:
@@ -84,11 +96,11 @@ def check_text(text: str, path: Path) -> StudyFile:
     return study
 
 
-def replace_text(path: Path, text: str, *, seen: str, decisions: list[Any]) -> StudyFile:
-    """Write a study file whose `reviewed` must be `decisions`; a crash leaves the old one or the new one."""
+def replace_text(path: Path, text: str, *, seen: str, decisions: list[Any] | None) -> StudyFile:
+    """Write a study file whose `reviewed` must be `decisions` (None: may be anything); a crash leaves the old one or the new one."""
     path = path.resolve()
     study = check_text(text, path)
-    if [_as_dict(one) for one in study.reviewed] != [_as_dict(one) for one in decisions]:
+    if decisions is not None and [_as_dict(one) for one in study.reviewed] != [_as_dict(one) for one in decisions]:
         raise StudyFileError(
             "`reviewed` was changed",
             where=path.name,
