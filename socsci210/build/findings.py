@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Final, NamedTuple
 
 from ..errors import GateError
-from ..study_file import Exempt
+from ..study_declared import Exempt
 from .made import Made
 
 Gate = Callable[[Made], Iterator[GateError]]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import GateError
-from ..study_file import Stated
+from ..study_declared import Stated
 from .made import Made
 
 _WIDEST: Final = 0.05  # of the range of possible values: a number that is off by more proves nothing
@@ -95,6 +95,6 @@ def _weights(made: Made, stated: Stated) -> npt.NDArray[np.float64]:
     return np.asarray(made.deposit.table.column("weight").to_numpy(zero_copy_only=False), np.float64)
 
 
-def _mean(made: Made, stated: Stated, chosen: Mask, values: npt.NDArray[np.generic]) -> float | None:
+def _mean(made: Made, stated: Stated, chosen: Mask, values: npt.NDArray[np.int64] | Mask) -> float | None:
     weights = _weights(made, stated)[made.rows.participant[chosen]]
-    return float(np.average(values[chosen], weights=weights)) if weights.sum() > 0 else None
+    return float(np.average(values[chosen].astype(np.float64), weights=weights)) if weights.sum() > 0 else None

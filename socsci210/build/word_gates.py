@@ -54,7 +54,7 @@ def question_varies(made: Made) -> Iterator[Finding]:
         fills = tuple(sorted((name, tuple(sorted(texts))) for name, texts in rows.fill_texts.get((condition, task, number), {}).items()))
         by_text[condition, asked.template(), fills].append((task, number, column))
     told = set()
-    for (condition, *_), places in by_text.items():
+    for key, places in by_text.items():
         first, *others = places
         for other in others:
             if other[2] == first[2] or (first, other) in told or not _another_question(made, first, other):
@@ -64,7 +64,7 @@ def question_varies(made: Made) -> Iterator[Finding]:
             yield finding(
                 "question_varies",
                 f"columns {first[2]} and {other[2]} have the same text ({names[0]}, {names[1]})",
-                where=made.where(f"outcome {names[1]} in condition {study.conditions[int(str(condition))].id}"),
+                where=made.where(f"outcome {names[1]} in condition {study.conditions[int(str(key[0]))].id}"),
                 expected="the question that belongs to each column",
                 fix="quote what differs (a label, a row of a grid); if people were asked the same twice, declare it under exceptions",
                 outcomes=[study.outcomes[task].id for task, *_ in (first, other)],
