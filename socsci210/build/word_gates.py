@@ -25,7 +25,7 @@ _LEAKS: Final = {
     r"\b(?:dependent|independent|outcome) variables?\b|\bbetween[- ]subjects?\b|\bwithin[- ]subjects?\b": "the design",
     r"\brandomly assigned\b.{0,60}\b(?:condition|version|arm)\b": "the design",
     r"\bp\s*[<=>]\s*0?\.\d+|\bCohen['’]s d\b|(?-i:\b(?:SD|SE|M)\s*=\s*-?\d)|\b95 ?% (?:CI|confidence)": "a statistic",
-    r"\bsignificant(?:ly)?\b.{0,40}\b(?:between|across|than (?:in|those in|participants))\b.{0,30}\b(?:condition|arm|group)s?\b": "a result",
+    r"\bsignificant(?:ly)?\b.{0,40}\b(?:between|across|than (?:in|those in|participants))\b.{0,30}\b(?:condition|arm)s?\b": "a result",
     r"\bdebrief(?:ing|ed)?\b|\bthe (?:true|real|actual) purpose of (?:this|the) (?:study|survey|experiment)\b": "a debriefing",
 }
 _HEADING: Final = re.compile(
