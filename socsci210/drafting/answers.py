@@ -14,9 +14,11 @@ from .trial import Fault
 HIDDEN: Final = "(not shown)"
 _STRING: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _PATH: Final = re.compile(r"(?<![\w.])/(?:[\w.~+@ -]+/)*[\w.~+@-]+")
-_PEOPLE: Final = re.compile(
-    r"(?<![\w.])\d[\d,]*(?= (?:of|people|persons?|participants?|rows?|answers?|answered|responses?|different|others?|have|has)\b)"
-)
+_WHO: Final = "people|persons?|participants?|rows?|answers?|answered|responses?|different|others?|have|has|of (?=[0-9]|them|all|the|it)"
+_PEOPLE: Final = re.compile(rf"(?<![\w.])\d[\d,]*(?= (?:{_WHO})\b)")
+_BARE: Final = re.compile(r"(?<!code )(?<!value )(?<!= )(?<![\w.'\-])[1-9](?![\w.']|,\d)")
+_COUNTING: Final = frozenset({"arms", "arm_counts", "asked_equally", "stated", "stated_numbers", "identifiers"})
+"""Gates whose messages hold counts of people in other forms of words too."""
 _NUMBER: Final = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?![\w])")
 
 
@@ -35,6 +37,8 @@ class Answers:
         if fault.found.startswith("there is no block"):  # whose message names the blocks there are
             written += self._blocks
         told = {key: self._cleared(value, written) for key, value in vars(fault).items() if value and key != "gate"}
+        if fault.gate in _COUNTING:
+            told = {key: value if key == "where" else _BARE.sub("few", value) for key, value in told.items()}
         return {"gate": fault.gate, **told}
 
     def _cleared(self, text: str, written: str) -> str:

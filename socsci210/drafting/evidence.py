@@ -107,7 +107,7 @@ def _wording_faults(part: Any, claim: Claim, material: Material) -> Iterator[Fau
     if steps[0] == "provenance" and isinstance(part, str):
         words = [word.lower() for word in _WORD.findall(part)]
         there = material.blocks(claim.doc or "", claim.blocks).lower()
-        if words and sum(word in there for word in words) * 2 < len(words):
+        if words and sum(word in there for word in words) * 2 <= len(words):
             yield Fault(
                 _GATE, "the block does not hold its words", claim.claim, "the block it was read in", "correct the claim or the value"
             )
