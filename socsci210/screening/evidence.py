@@ -21,6 +21,7 @@ from .reliability import Shrinkage, shrinkage
 
 RESULTS: Final = "results.json"
 LEVEL: Final = 0.05
+FEW: Final = 3  # studies: figures of fewer would say nothing
 UNLIKE: Final = 0.5  # what a contrast counts for each thing in which it is unlike the new one
 LENGTHS: Final = (2, 11)  # scales of two answers, of up to eleven, and longer ones
 NO_FILE: Final = "no results of this model were given: nobody has measured here how its effects compare with people's"
@@ -53,6 +54,10 @@ class Evidence:
         )
         out: Floats = topics[self.contrasts.study] * length
         return out
+
+    def shrinkage(self, topic: str | None, options: int) -> Shrinkage | None:
+        """The regression for a new contrast: contrasts like it count more, unless too few studies are left in effect."""
+        return shrinkage(self.contrasts, self.likeness(topic, options)) or shrinkage(self.contrasts)
 
     def of(self, chosen: Floats | Ints) -> Contrasts:
         """Some of the contrasts."""
@@ -139,13 +144,14 @@ def measure(evidence: Evidence | str | None, *, topic: str | None = None, length
             evidence,
             p,
         )
-    known = {str(one) for one in evidence.topics if one}
-    if topic in known:
-        rows.append(_row(f"topic: {topic}", evidence.of(np.flatnonzero(np.array(evidence.topics)[contrasts.study] == topic))))
+    like = [(f"topic: {topic}", np.array([one is not None and one == topic for one in evidence.topics])[contrasts.study])]
     for length in sorted({int(np.digitize(one, LENGTHS, right=True)) for one in lengths}):
-        own = np.flatnonzero((evidence.options > 0) & (np.digitize(evidence.options, LENGTHS, right=True) == length))
-        if 0 < len(own) < len(evidence.options):
-            rows.append(_row(("two answers", "scales of 3 to 11 answers", "scales of more than 11 answers")[length], evidence.of(own)))
+        same = np.digitize(evidence.options, LENGTHS, right=True) == length
+        like.append((("two answers", "scales of 3 to 11 answers", "scales of more than 11 answers")[length], same & (evidence.options > 0)))
+    for name, chosen in like:
+        some = evidence.of(np.flatnonzero(chosen))
+        if len(np.unique(some.study)) >= FEW and not chosen.all():
+            rows.append(_row(name, some))
     return Reliability(None, tuple(rows), p, interval, overall, evidence.caveats, evidence.sources)
 
 

@@ -19,7 +19,7 @@ from .effects import Effect
 from .evidence import Evidence
 from .experiment_file import Experiment, Hypothesis
 from .power import POWERS, sample_size
-from .reliability import Posterior, shrinkage
+from .reliability import Posterior
 
 CAUTION: Final = 0.2
 SIZES: Final = tuple(f"n{round(100 * power)}_{name}" for name in ("predicted", "shrunk", "cautious") for power in POWERS)
@@ -68,7 +68,7 @@ def posterior(effect: Effect, evidence: Evidence | None, topic: str | None) -> P
     """Of the true effect as a share of the span; None without evidence. It starts from the base variant, in which evidence was measured."""
     if evidence is None:
         return None
-    found = shrinkage(evidence.contrasts, evidence.likeness(topic, len(effect.answered.support)))
+    found = evidence.shrinkage(topic, len(effect.answered.support))
     span = effect.answered.span
     return (
         None if found is None else found.posterior(effect.base.value / span, effect.base.se / span if np.isfinite(effect.base.se) else 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -30,6 +30,7 @@ def write_page(screening: Screening, out: Path) -> Path:
         "screening.html.jinja",
         out,
         screening=screening,
+        model=PurePath(str(screening.about.get("model") or "a model")).name,
         experiment=experiment,
         slope=screening.reliability.overall.of_slope if screening.reliability.overall else None,
         hypotheses=list(zip(screening.hypotheses.to_pylist(), screening.tested, strict=True)),

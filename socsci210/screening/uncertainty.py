@@ -2,8 +2,9 @@
 
 Personas and prompt variants are crossed: every persona answered every variant. Both are taken as samples, of people and of wordings, so a
 weighted sum over personas, averaged over variants, has the variance of a two-way layout with random effects (Searle, Casella & McCulloch
-1992, ch. 4): sum a_i^2 (s_p^2 + s_pv^2 / V) + s_v^2 / V. With three or four variants a bootstrap over variants would be too narrow by far;
-Student's t with Satterthwaite's degrees of freedom (1946) keeps its level.
+1992, ch. 4): sum a_i^2 (s_p^2 + s_pv^2 / V) + s_v^2 / V. With three or four variants a bootstrap over them would be too narrow by far, and
+Satterthwaite's degrees of freedom too many where the variants happen to agree. So each part gets the t quantile of its own degrees of
+freedom, and the squares are added (Cochran's approximation, 1964).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from ..metrics.socsci210.codes import Floats, Ints, total
 
@@ -75,7 +76,16 @@ def crossed(values: Floats, pull: Floats, group: Ints | None = None) -> Estimate
         return Estimated(value, np.nan, np.nan, np.nan, np.nan, np.nan, by_variant)
     if variance == 0:
         return Estimated(value, 0.0, value, value, np.inf, 1.0 if value == 0 else 0.0, by_variant)
-    below = (people**2 / freedom_people if people else 0.0) + (wording**2 / (n_variants - 1) if wording else 0.0)
-    freedom = variance**2 / below
-    reach = float(stats.t.ppf(0.975, freedom)) * se
+    parts = [(people, freedom_people), *([(wording, float(n_variants - 1))] if wording else [])]
+    reach = float(np.sqrt(sum(part * stats.t.ppf(0.975, freedom) ** 2 for part, freedom in parts)))
+    freedom = _freedom(reach / se, min(freedom for _, freedom in parts), freedom_people)
     return Estimated(value, se, value - reach, value + reach, freedom, 2 * float(stats.t.sf(abs(value) / se, freedom)), by_variant)
+
+
+def _freedom(reach: float, low: float, high: float) -> float:
+    """Degrees of freedom between two bounds with which Student's t has this 97.5 percentile."""
+    if low >= high or reach >= stats.t.ppf(0.975, low):
+        return low
+    if reach <= stats.t.ppf(0.975, high):
+        return high
+    return float(optimize.brentq(lambda freedom: float(stats.t.ppf(0.975, freedom)) - reach, low, high))
