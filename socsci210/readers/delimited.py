@@ -16,8 +16,8 @@ from ..errors import ReadError
 from .encodings import decoded
 from .typing_rules import check_names, from_strings, refuse_empty
 
-_BLOCK: Final = 8 << 20
-"""Bytes parsed at a time; one row must fit."""
+_BLOCK: Final = 1 << 30
+"""Bytes parsed at a time; one row must fit. Of several blocks Arrow reserves one for every column: gigabytes of address space."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _delimiter(text: str, extension: str) -> str:
 def _parse(body: bytes, headers: Headers) -> pa.Table:
     return pacsv.read_csv(
         pa.BufferReader(body),
-        read_options=pacsv.ReadOptions(column_names=headers.names, block_size=min(max(len(body), 1), _BLOCK)),
+        read_options=pacsv.ReadOptions(column_names=headers.names, block_size=min(max(len(body), 1), _BLOCK), use_threads=False),
         parse_options=pacsv.ParseOptions(
             delimiter=headers.delimiter,
             newlines_in_values=True,
