@@ -15,9 +15,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .screening.simulate import simulate
     from .socrates import Answer, Socrates
 
-__all__ = ["Answer", "Socrates", "__version__", "load"]
+__all__ = ["Answer", "Socrates", "__version__", "load", "simulate"]
 __version__ = version("socsci210")
 
 # The isolated children that parse deposits need no `datasets`, and must start quickly.
@@ -30,9 +31,13 @@ if "SOCSCI210_CHILD" not in os.environ:
 
 
 def __getattr__(name: str) -> object:
-    """`Socrates` and `Answer` are loaded when they are asked for: most uses of the package need no model."""
+    """What needs a model is loaded when it is asked for: most uses of the package need none."""
     if name in ("Answer", "Socrates"):
         from . import socrates
 
         return getattr(socrates, name)
+    if name == "simulate":
+        from .screening.simulate import simulate
+
+        return simulate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,6 +17,7 @@ from . import (
     push,
     release,
     review,
+    simulate,
     studies,
     trace,
 )  # the order in which help lists their commands
@@ -38,6 +39,7 @@ __all__ = [
     "release",
     "review",
     "show",
+    "simulate",
     "studies",
     "trace",
 ]
