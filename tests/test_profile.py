@@ -6,19 +6,26 @@ import csv
 import json
 import random
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
 import pytest
 from typer.testing import CliRunner
 
 from socsci210.cli import app
 from socsci210.errors import ReadError
 from socsci210.profiling import Profile, profile_deposit, to_markdown
+from socsci210.profiling.arms import _same
+from socsci210.profiling.columns import Seen, seen
 from socsci210.profiling.parts import parts
 from socsci210.profiling.records import Table
 from socsci210.profiling.table import profile_table
+from socsci210.readers import Column
 from socsci210.registry import Registry
 from socsci210.study_file import StudyFile
 
@@ -115,7 +122,7 @@ def rows() -> Iterator[dict[str, object]]:
             "task2_a_color": draw.choice([1, 2]), "task2_b_color": draw.choice([1, 2]),
             "trust": "NA" if person % 25 == 0 else draw.randint(1, 7),
             "likely": 99 if person % 20 == 0 else draw.randint(1, 5),
-            "thoughts": f"my own words number {person} about things",
+            "thoughts": "n/a" if person % 50 == 0 else f"my own words number {person} about things",
             "contact": f"person{person}@example.org" if person % 2 else "",
         }  # fmt: skip
 
@@ -160,6 +167,39 @@ def test_codes_that_nothing_declares(made_up: Path) -> None:
     assert trust.codes_are_text and trust.kind == "whole numbers"
     scale = next(outcome.scale for outcome in table.outcomes if outcome.column == "likely")
     assert (scale.min, scale.max, scale.kind) == (1, 5, "ordinal")
+
+
+def test_columns_that_group_people_alike() -> None:
+    random = np.random.default_rng(0)
+
+    def column(codes: Sequence[int | None]) -> Seen:
+        return seen(Column("c", None, {}, (), ()), pa.array(codes, pa.int64()), None)
+
+    def alike(one: Seen, other: Seen) -> bool:
+        pairs = set(zip(one.index.tolist(), other.index.tolist(), strict=True))
+        return len(one.codes) == len(other.codes) and len(pairs) == len(set(one.index.tolist())) == len(set(other.index.tolist()))
+
+    verdicts = set()
+    for _ in range(300):
+        codes = random.choice([1, 2, 3, 9], 12).tolist()
+        renamed = {1: 7, 2: 5, 3: None, 9: 4, 8: 8}
+        other = [renamed[code] for code in codes]
+        if random.random() < 0.5:
+            other[int(random.integers(12))] = 7
+        pair = column(codes), column(other)
+        assert _same(*pair) == alike(*pair)
+        verdicts.add((_same(*pair), len(pair[0].codes) == len(pair[1].codes)))
+    assert verdicts >= {(True, True), (False, True), (False, False)}
+
+
+def test_a_wide_and_long_file_of_many_different_values_takes_seconds(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    n = 20_000
+    table = {f"arm{place}": random.integers(1, 3, n) for place in range(60)} | {f"time{place}": random.random(n) for place in range(40)}
+    pacsv.write_csv(pa.table(table), tmp_path / "wide.csv")
+    start = time.process_time()
+    found = profile_table(parts(tmp_path / "wide.csv")[0][0], "wide.csv")
+    assert (found.rows, found.columns) == (n, 100) and time.process_time() - start < 30
 
 
 def test_a_conjoint_with_words_for_its_attributes(made_up: Path) -> None:

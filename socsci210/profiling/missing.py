@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -41,14 +41,25 @@ def with_gaps(columns: Sequence[Seen]) -> list[Seen]:
     return [replace(column, gaps=column.gaps | _as_elsewhere(column, known)) for column in told]
 
 
-def summary(columns: Sequence[Seen]) -> tuple[Missing, ...]:
-    """Every code that is no answer somewhere, the most common first."""
+def summary(columns: Sequence[Seen], own_words: Collection[str] = ()) -> tuple[Missing, ...]:
+    """Every code that is no answer somewhere, the most common first.
+
+    Args:
+        columns: all columns.
+        own_words: names of those that hold people's own words, among which `none` and `n/a` are words like others, and not for showing.
+    """
     where: dict[Code, list[Seen]] = defaultdict(list)
     for column in columns:
         for code in column.gaps:
-            where[code].append(column)
+            if column.name not in own_words or not isinstance(code, str) or _told(column, code):
+                where[code].append(column)
     found = [_missing(code, holders, columns) for code, holders in where.items()]
     return tuple(sorted(found, key=lambda one: (-len(one.columns), str(one.code))))
+
+
+def _told(column: Seen, code: Code) -> bool:
+    """Whether the file itself says something about a code."""
+    return column.text_label(code) is not None or column.column.is_declared_missing(code)
 
 
 def _missing(code: Code, holders: Sequence[Seen], columns: Sequence[Seen]) -> Missing:

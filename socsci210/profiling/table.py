@@ -72,7 +72,7 @@ def profile_table(part: Part, file: str) -> Table:
         weights=weights(columns),
         arms=found,
         outcomes=asked,
-        missing=summary(columns),
+        missing=summary(columns, {name for name, (role, _) in given.items() if role in _SILENT}),
         crosswalks=crosswalk_fits(columns),
         demographics=_ranked(people),
         repeated=blocks,
