@@ -349,13 +349,11 @@ DECOYS = [
     ),
     (two({}, {"question": said("Do you like them?")}), people(2, q2=lambda _, i: 1 + i % 5)),
     (
-        {
-            TEXT: said(
-                "Significantly more trees grow where the mean temperature is 2.67. Version control helps; so does a control group."
-            )
-        },
+        {TEXT: said("Significantly more trees grow where the mean temperature is 2.67. Version control helps; so does a control group.")},
         people(2),
     ),
+    ({QUESTION: said("How likely are you to support or oppose it?"), LABELS: {1: {"text": "Unlikely"}, 5: {"text": "Likely"}}}, people(2)),
+    ({QUESTION: said("Trees are ... than bushes.")}, people(2)),
     ({TEXT: said("Treatment A: surgery. In group B you were randomly assigned to a partner.")}, people(2)),
     ({TEXT: said("Well... trees [in cities] cool streets.")}, people(2)),
     (

@@ -15,7 +15,7 @@ from .findings import Finding, excusable, finding
 from .made import Made
 from .wording import Asked
 
-_AHEAD: Final = 60  # blocks below a question in which its answers may stand
+_AHEAD: Final = 30  # blocks below a question in which its answers may stand
 _ENOUGH: Final = 200  # answers without a single one at either end
 _LONGEST: Final = 11  # values: on longer scales the ends may well stay empty
 _CODE_FIRST: Final = re.compile(r"[(\[]?(-?\d{1,3})[)\].:=\-–—\s]+(.*\D.*)", re.DOTALL)
@@ -37,6 +37,8 @@ _ASKS: Final = {
     "willing or unwilling": r"(un)?willing or (un)?willing",
     "satisfied or dissatisfied": r"(dis)?satisfied or (dis)?satisfied",
 }
+_HOW: Final = re.compile(r"\b(?:how|to what extent|what (?:is|are) the)\b", re.IGNORECASE)
+"""How likely are you to support or oppose ...: such a question names its answers itself."""
 
 
 @excusable
@@ -170,6 +172,8 @@ def _readings(line: str) -> Iterator[tuple[str, int | None]]:
 
 def _other_words(question: str, labels: Mapping[int, str]) -> str | None:
     """A question that asks for one pair of answers, with labels of another."""
+    if _HOW.search(question):
+        return None
     asks = [pair for pair, pattern in _ASKS.items() if re.search(rf"\b{pattern}", question, re.IGNORECASE)]
     ends = " / ".join(labels[value] for value in (min(labels), max(labels))) if labels else ""
     speaks = [pair for pair, pattern in _PAIRS.items() if re.search(pattern, " ".join(labels.values()), re.IGNORECASE)]

@@ -37,7 +37,8 @@ _MEAN: Final = re.compile(r"(?i)\b(?:mean|average) (?:\w+ )?(?:rating|score|answ
 _PERCENT: Final = re.compile(
     r"(\d{1,2}(?:\.\d+)?) ?(?:%|percent|per cent) of (?:participants|respondents|those surveyed|people in this (?:study|survey))"
 )
-_ELISION: Final = re.compile(r"\[\s*(?:\.{3}|…)\s*\]|\(\s*(?:\.{3}|…)\s*\)|(?<=\w) (?:\.{3}|…) (?=\w)|\.{3} ?\.{3}")
+_ELISION: Final = re.compile(r"\[\s*(?:\.{3}|…)\s*\]|\(\s*(?:\.{3}|…)\s*\)|\.{3} ?\.{3}")
+_DOTS: Final = re.compile(r"(?<=\w) (?:\.{3}|…) (?=\w)")  # in a treatment; a question may leave a gap for its answer
 _BLACKED: Final = re.compile(r"\[[^\]]*\b(?:redacted|removed|omitted|anonymi[sz]ed|withheld|masked)\b[^\]]*\]", re.IGNORECASE)
 
 
@@ -171,7 +172,7 @@ def elision(made: Made) -> Iterator[Finding]:
             if text in seen:
                 continue
             seen.add(text)
-            if match := _ELISION.search(text) or _BLACKED.search(text):
+            if match := _ELISION.search(text) or _BLACKED.search(text) or (text == asked.text and _DOTS.search(text)):
                 start = max(0, match.start() - 30)
                 yield finding(
                     "elision",
