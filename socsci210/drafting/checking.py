@@ -142,6 +142,8 @@ def _doubts(study: StudyFile, data: Mapping[str, Any]) -> Iterator[str]:
             yield f"outcomes.{outcome.id}: which end of the scale means more of it?"
         if outcome.why_recode is not None:
             yield f"outcomes.{outcome.id}: is the recode right? {outcome.why_recode}"
+    for exempt in study.exceptions:
+        yield f"exceptions: may the gate {exempt.gate} be left out here? {exempt.why}"
     if study.data.duplicates != "refuse":
         yield f"data.duplicates: people stand in the file twice; is {study.data.duplicates} right?"
 
