@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from .answered import Answered, read_answers
 from .effects import Effect, all_effects, distributions
 from .evidence import Evidence, Reliability, measure
 from .experiment_file import Experiment
-from .hypotheses import Tested, hypothesis_table, posterior, tested
+from .hypotheses import Expected, Tested, hypothesis_table, tested
 from .subgroups import subgroup_effects
 
 EFFECTS = pa.schema(
@@ -69,28 +70,31 @@ def analyse(
     answered = read_answers(experiment, personas, answers)
     lengths = [len(one.support) for one in answered]
     reliability = measure(evidence, topic=experiment.topic, lengths=lengths, seed=seed)
-    usable = evidence if isinstance(evidence, Evidence) and reliability.refused is None else None
+    expected = Expected(evidence if isinstance(evidence, Evidence) and reliability.refused is None else None)
     effects = all_effects(experiment, answered)
-    found = tested(experiment, effects, usable)
+    found = tested(experiment, effects, expected)
     groups, left_out = subgroup_effects(effects, personas, experiment.subgroups)
     about = _about(answers)
     return Screening(
         experiment=experiment, about=about, people=len(answered[0].people), made_up=bool(about.get("made_up", False)),
-        reliability=reliability, effects=_effect_table(effects, usable, experiment), distributions=distributions(answered),
-        subgroups=groups, hypotheses=hypothesis_table(found), groups_left_out=left_out, notes=_notes(answered, about, effects),
+        reliability=reliability, effects=_effect_table(effects, expected, experiment.topic), distributions=distributions(answered),
+        subgroups=groups, hypotheses=hypothesis_table(found), groups_left_out=left_out, notes=_notes(experiment, answered, about, effects),
         answered=answered, tested=tuple(found),
     )  # fmt: skip
 
 
 def _about(answers: pa.Table) -> dict[str, Any]:
-    import json
-
-    stored = (answers.schema.metadata or {}).get(METADATA_KEY)
-    return json.loads(stored) if stored else {}
+    found: dict[str, Any] = json.loads((answers.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    return found
 
 
-def _notes(answered: tuple[Answered, ...], about: dict[str, Any], effects: list[Effect]) -> tuple[str, ...]:
+def _notes(experiment: Experiment, answered: tuple[Answered, ...], about: dict[str, Any], effects: list[Effect]) -> tuple[str, ...]:
     notes = []
+    if experiment.attributes:
+        notes.append(
+            "A conjoint: effects of its attributes are not estimated here. The predicted answers and profiles.parquet, one row for each "
+            "profile, are ready for a regression on levels; arms below are averaged over the questions."
+        )
     if len(answered[0].variants) == 1:
         notes.append("One wording of the prompt: intervals cover which personas were drawn, not how they were asked.")
     low = [one for one in answered if one.mass.min() < 0.9]
@@ -105,12 +109,12 @@ def _notes(answered: tuple[Answered, ...], about: dict[str, Any], effects: list[
     return tuple(notes)
 
 
-def _effect_table(effects: list[Effect], evidence: Evidence | None, experiment: Experiment) -> pa.Table:
+def _effect_table(effects: list[Effect], evidence: Expected, topic: str | None) -> pa.Table:
     rows = []
     for one in effects:
         estimate, span = one.estimate, one.answered.span
         signs = {bool(value > 0) for value in estimate.by_variant}
-        expected = posterior(one, evidence, experiment.topic)
+        expected = evidence.posterior(one, topic)
         rows.append(
             {
                 "outcome": one.answered.outcome.id, "arm": one.arm, "against": one.against, "effect": estimate.value,

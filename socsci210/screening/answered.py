@@ -119,9 +119,12 @@ def _of_outcome(
             where=where, expected="each once", fix="let socsci210 simulate finish: the same command goes on where it was",
         )  # fmt: skip
     own = weight[people] / weight[people].mean()
-    mean = np.bincount(cell, weights=probability @ values, minlength=times.size).reshape(shape) / tasks
+    mean: Floats = np.bincount(cell, weights=probability @ values, minlength=times.size).astype(np.float64).reshape(shape) / tasks
     part = own[person.reshape(-1)] / (own.sum() * tasks)
     group = arm * shape[2] + variant
     shares = np.stack([np.bincount(group, weights=part * column, minlength=shape[1] * shape[2]) for column in probability.T], axis=1)
-    mass = np.bincount(group, weights=part * rows.column("answer_mass").to_numpy(), minlength=shape[1] * shape[2])
-    return Answered(outcome, arms, variants, people, own, values, mean, shares.reshape(*shape[1:], -1), mass.reshape(shape[1:]))
+    mass: Floats = np.bincount(group, weights=part * rows.column("answer_mass").to_numpy(), minlength=shape[1] * shape[2]).astype(
+        np.float64
+    )
+    spread = shares.astype(np.float64).reshape(*shape[1:], -1)
+    return Answered(outcome, arms, variants, people, own, values, mean, spread, mass.reshape(shape[1:]))

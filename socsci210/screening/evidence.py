@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,7 +20,8 @@ from .reliability import MIN_STUDIES as FEWEST_STUDIES
 from .reliability import Shrinkage, shrinkage
 
 RESULTS: Final = "results.json"
-LEVEL: Final = 0.05
+LEVEL: Final = 0.01
+"""Of the permutation test: a model that knows nothing of arms is believed no more often than this."""
 FEW: Final = 3  # studies: figures of fewer would say nothing
 UNLIKE: Final = 0.5  # what a contrast counts for each thing in which it is unlike the new one
 LENGTHS: Final = (2, 11)  # scales of two answers, of up to eleven, and longer ones
@@ -61,7 +62,7 @@ class Evidence:
 
     def of(self, chosen: Floats | Ints) -> Contrasts:
         """Some of the contrasts."""
-        return Contrasts(*(column[chosen] for column in self.contrasts))
+        return Contrasts._make(column[chosen] for column in self.contrasts)
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,9 @@ def _refusing(reason: str, rows: Sequence[dict[str, float | int | str | None]], 
 
 
 def _row(name: str, contrasts: Contrasts) -> dict[str, float | int | str | None]:
-    found = agreement(contrasts)
+    found: dict[str, Any] = dict(agreement(contrasts))
     names = ("r", "sign_agreement", "slope", "mae", "n_contrasts", "n_reliable", "n_studies", "refused")
-    return {"contrasts": name} | {key: _finite(found[key]) for key in names}  # type: ignore[literal-required]
+    return {"contrasts": name} | {key: _finite(found[key]) for key in names}
 
 
 def _finite(value: float | int | str | None) -> float | int | str | None:
@@ -217,8 +218,9 @@ def _joined(runs: Sequence[tuple[str, Results, Run]]) -> Evidence:
         np.array([row[5:] for row in rows], np.float64).reshape(-1, 3),
     )
     study, task, item, condition, reference = ints.T
+    human, noise, model = floats.T
     contrasts = Contrasts(
-        study, task, item, np.full(len(rows), -1), condition, reference, *floats.T, np.zeros(len(rows), np.int64),
+        study, task, item, np.full(len(rows), -1), condition, reference, human, noise, model, np.zeros(len(rows), np.int64),
         np.full(len(rows), "between"),
     )  # fmt: skip
     sources = tuple(dict.fromkeys(path for path, _, _ in runs))

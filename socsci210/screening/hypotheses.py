@@ -9,7 +9,7 @@ time in five.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from .effects import Effect
 from .evidence import Evidence
 from .experiment_file import Experiment, Hypothesis
 from .power import POWERS, sample_size
-from .reliability import Posterior
+from .reliability import Posterior, Shrinkage
 
 CAUTION: Final = 0.2
 SIZES: Final = tuple(f"n{round(100 * power)}_{name}" for name in ("predicted", "shrunk", "cautious") for power in POWERS)
@@ -64,25 +64,32 @@ class Tested:
         return share * self.effect.answered.span if share * way > 0 else None
 
 
-def posterior(effect: Effect, evidence: Evidence | None, topic: str | None) -> Posterior | None:
-    """Of the true effect as a share of the span; None without evidence. It starts from the base variant, in which evidence was measured."""
-    if evidence is None:
-        return None
-    found = evidence.shrinkage(topic, len(effect.answered.support))
-    span = effect.answered.span
-    return (
-        None if found is None else found.posterior(effect.base.value / span, effect.base.se / span if np.isfinite(effect.base.se) else 0.0)
-    )
+@dataclass(frozen=True)
+class Expected:
+    """What evidence lets expect of new effects; nothing without it. A regression serves all effects of one topic and length of scale."""
+
+    evidence: Evidence | None
+    _fits: dict[tuple[str | None, int], Shrinkage | None] = field(default_factory=dict)
+
+    def posterior(self, effect: Effect, topic: str | None) -> Posterior | None:
+        """Of the true effect as a share of the span. It starts from the base variant, in which evidence was measured."""
+        if self.evidence is None:
+            return None
+        key = topic, len(effect.answered.support)
+        if key not in self._fits:
+            self._fits[key] = self.evidence.shrinkage(*key)
+        found, span, se = self._fits[key], effect.answered.span, effect.base.se
+        return None if found is None else found.posterior(effect.base.value / span, se / span if np.isfinite(se) else 0.0)
 
 
-def tested(experiment: Experiment, effects: list[Effect], evidence: Evidence | None) -> list[Tested]:
+def tested(experiment: Experiment, effects: list[Effect], expected: Expected) -> list[Tested]:
     """The hypotheses, the most probable first; without evidence the one whose predicted effect stands out most from wording and people."""
     found = {(one.answered.outcome.id, one.arm, one.against): one for one in effects}
     out = []
     for one in experiment.hypotheses:
         effect = found[one.outcome, one.arm, experiment.against(one).id]
         up = (one.direction == "more") == (effect.answered.outcome.scale.direction == "up")
-        out.append(Tested(one, effect, 1 if up else -1, posterior(effect, evidence, one.topic or experiment.topic)))
+        out.append(Tested(one, effect, 1 if up else -1, expected.posterior(effect, one.topic or experiment.topic)))
     return sorted(out, key=_place)
 
 
