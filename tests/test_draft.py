@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from socsci210.build import validate
 from socsci210.drafting import Budget, Draft, agent, draft
 from socsci210.egress import EgressError
 from socsci210.errors import SocSciError
 from socsci210.extract import extract
-from socsci210.registry import load_study_file, loaders_folder
+from socsci210.registry import Registry, load_study_file, loaders_folder
 from tests.draft_scripts import SECRETS, by_hand, changed, made_up, serving, small_submission, tool_answers
 from tests.openai_server import OpenAIServer
 
@@ -104,6 +105,34 @@ def test_open_questions_need_a_review(letters: Path, tmp_path: Path) -> None:
     assert drafted is not None and drafted.questions == ("Which town was it?",)
 
 
+def test_a_preview_shows_how_the_last_submission_reads(letters: Path, tmp_path: Path) -> None:
+    wrong = changed(small_submission(), "study", "outcomes", 0, "scale", "direction", value="down")
+    look: list[Any] = [("preview", {"kind": "condition", "id": "signed"}), ("preview", {"kind": "outcome", "id": "trust"})]
+    with serving([look, [("submit", wrong)], look, [("submit", small_submission())]]) as server:
+        found = run(server, letters, tmp_path)
+    before, _, faults, signed, both = tool_answers(server)
+    assert found.status == "accepted" and "submit a file that can be read first" in before["error"] and faults["accepted"] is False
+    assert list(signed) == ["signed / trust"] and "signed by the mayor" in signed["signed / trust"]
+    assert list(both) == ["letter / trust", "signed / trust"] and "How much do you trust the town?" in both["letter / trust"]
+
+
+def test_people_may_let_a_model_write_text_for_their_own_deposit(letters: Path, tmp_path: Path) -> None:
+    written = changed(small_submission(), "study", "outcomes", 0, "question", value=[{"text": "How much do you like the town?"}])
+    with serving([[("submit", written)]]) as server:
+        found = run(server, letters, tmp_path, own_deposit=True)
+    assert found.status == "accepted" and found.study_file is not None and load_study_file(found.study_file).own_deposit
+
+
+def test_a_draft_is_built_when_nothing_is_open(letters: Path, tmp_path: Path) -> None:
+    for name, questions in (("sure", []), ("unsure", ["Which town was it?"])):
+        with serving([[("submit", {**small_submission(), "questions": questions})]]) as server:
+            run(server, letters, tmp_path / name / "letters")
+    registries = [Registry([tmp_path / name]) for name in ("sure", "unsure")]
+    sure, unsure = (validate(["letters"], deposits=letters.parent, registry=registry) for registry in registries)
+    assert sure.built == ("letters",), sure.failed
+    assert unsure.built == () and "[review]" in unsure.failed["letters"]
+
+
 def test_own_words_for_an_image_need_a_review(letters: Path, tmp_path: Path) -> None:
     with_image = changed(small_submission(), "study", "conditions", 1, "text", value=[{"description": "A photograph of the mayor"}])
     with serving([[("submit", with_image)]]) as server:
@@ -151,10 +180,12 @@ def test_malformed_answers_go_back_and_end_politely(letters: Path, tmp_path: Pat
         [("submit", {"study": {"conditions": "many"}, "evidence": [{"claim": "x", "variable": "q1"}]})],
         [("launch_missiles", {})],
         [("show_variable", {"nam": "q1"})],
+        [("submit", '{"study": {"a": "\\ud800"}, "evidence": []}')],
+        [("submit", '{"study": ' + '{"a": ' * 60 + "1" + "}" * 61)],
         [("show_blocks", {"document": "questionnaire", "first": 0, "count": 10_000})],
         {"content": None, "tool_calls": "none"},
         [("find_blocks", {"words": "town"})],
-        "I think we are done.",
+        "I think we are \ud800 done.",
         "Really.",
         "Bye.",
     ]
@@ -164,6 +195,7 @@ def test_malformed_answers_go_back_and_end_politely(letters: Path, tmp_path: Pat
     told = [json.dumps(answer) for answer in tool_answers(server)]
     expected = [
         "are not JSON", "are no JSON object", "evidence: ", "study_file", "no tool 'launch_missiles'", "wrong arguments of show_variable",
+        "half a character", "nested more than 40 deep",
         "wrong arguments of show_blocks", "quoted_source_text",
     ]  # fmt: skip
     assert len(told) == len(expected)

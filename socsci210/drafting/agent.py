@@ -35,7 +35,6 @@ _SILENT_ROUNDS: Final = 3
 _SAME_FAULTS: Final = 4
 """Submissions with the same faults, one after another, that end a draft."""
 _MOST_CALLS: Final = 16
-_CALL_FIELDS: Final = ("id", "type", "function")
 
 
 @dataclass(frozen=True)
@@ -254,14 +253,20 @@ def _calls_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
             arguments = function.get("arguments")
             text = arguments if isinstance(arguments, str) else json.dumps(arguments)
             name = call["id"] if isinstance(call.get("id"), str) and call["id"] else f"call_{number}"
-            found.append({"id": name, "type": "function", "function": {"name": function["name"], "arguments": text}})
+            called = {"name": _whole(function["name"]), "arguments": _whole(text)}
+            found.append({"id": _whole(name), "type": "function", "function": called})
     return found[:_MOST_CALLS]
 
 
 def _kept_message(message: Mapping[str, Any], calls: list[dict[str, Any]]) -> dict[str, Any]:
     content = message.get("content")
-    kept: dict[str, Any] = {"role": "assistant", "content": content if isinstance(content, str) else ""}
+    kept: dict[str, Any] = {"role": "assistant", "content": _whole(content) if isinstance(content, str) else ""}
     return {**kept, "tool_calls": calls} if calls else kept
+
+
+def _whole(text: str) -> str:
+    """Text that can be sent back: half characters (lone surrogates) are replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _no_call(run: _Run) -> None:

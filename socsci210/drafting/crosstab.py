@@ -66,14 +66,12 @@ def suppressed(counts: Ints, told: Sequence[Mask]) -> Mask | None:
     """
     small = (counts > 0) & (counts < FEW)
     hidden = small.copy()
-    while small.any():
-        open_cell = next((cell for cell in np.argwhere(small) if _width(counts, hidden, told, tuple(cell)) < FEW), None)
-        if open_cell is None:
-            return hidden
-        further = _next(counts, hidden, *open_cell)
-        if further is None:
-            return None
-        hidden[further] = True
+    for cell in np.argwhere(small):  # hiding more never makes a cell easier to tell
+        while _width(counts, hidden, told, tuple(cell)) < FEW:
+            further = _next(counts, hidden, *cell)
+            if further is None:
+                return None
+            hidden[further] = True
     return hidden
 
 
@@ -111,6 +109,8 @@ def _width(counts: Ints, hidden: Mask, told: Sequence[Mask], cell: tuple[int, ..
     ends = []
     for sign in (1.0, -1.0):
         solved = linprog(sign * goal, A_eq=np.array(equations), b_eq=np.array(sums), bounds=(1, None), method="highs")
+        if solved.fun is None:
+            return 0.0
         ends.append(float(solved.fun) * sign)
     return ends[1] - ends[0]
 

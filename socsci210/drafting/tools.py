@@ -15,6 +15,7 @@ from ..child import run_child
 from ..crosswalks import crosswalk, crosswalk_names
 from ..errors import SocSciError
 from ..profiling.records import Table, Variable
+from ..study_yaml import MAX_DEPTH
 from .crosstab import MAX_CODES, margins
 from .lessons import LESSONS, Part
 from .material import SILENT, Material
@@ -125,7 +126,21 @@ def parse_arguments(name: str, arguments: object) -> dict[str, Any]:
         raise ToolError(f"the arguments of {name} are not JSON ({error}); call it again with one JSON object") from None
     if not isinstance(found, dict):
         raise ToolError(f"the arguments of {name} are no JSON object; call it again with one")
+    if _depth(found) > MAX_DEPTH:
+        raise ToolError(f"the arguments of {name} are nested more than {MAX_DEPTH} deep")
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ToolError(f"the arguments of {name} hold half a character (a lone surrogate)") from None
     return found
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects stand in each other."""
+    level, depth = [value], 0
+    while level := [child for one in level if isinstance(one, dict | list) for child in (one.values() if isinstance(one, dict) else one)]:
+        depth += 1
+    return depth
 
 
 def problems(error: ValidationError) -> str:
@@ -148,7 +163,7 @@ class Tools:
         """
         model = TOOLS.get(name)
         if model is None:
-            raise ToolError(f"there is no tool {name!r}; the tools are {', '.join([*TOOLS, 'submit'])}")
+            raise ToolError(f"there is no tool {name[:60]!r}; the tools are {', '.join([*TOOLS, 'submit'])}")
         try:
             given = model.model_validate_json(json.dumps(arguments))
         except ValidationError as error:

@@ -24,7 +24,7 @@ class TranscriptError(SocSciError):
 
 def request_hash(model: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> str:
     """sha256 of what is asked."""
-    whole = json.dumps([model, messages, tools], sort_keys=True, ensure_ascii=False)
+    whole = json.dumps([model, messages, tools], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()
 
 
@@ -119,6 +119,6 @@ class Transcript:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
-            file.write(json.dumps(entry, ensure_ascii=False, sort_keys=True).encode() + b"\n")
+            file.write(json.dumps(entry, sort_keys=True).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
