@@ -183,7 +183,7 @@ def test_the_page_shows_source_and_text_codes_gates_and_questions(tmp_path: Path
     html = page(sheet)
     text = words(html)
     for part in (
-        "every gate passes", "1 question of the draft, open", "no decision yet", QUESTION,
+        "every gate passes", "about 60 answers", "1 question of the draft, open", "no decision yet", QUESTION,
         "Q1. Trees [SHOW PICTURE] cool",  # the source, whole
         "Reads in the dataset", "{name}", "Oldham",
         "variable q1: without a label", "form, block 1 : Q1. Trees", "variable nowhere: the data file has no such column",

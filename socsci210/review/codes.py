@@ -13,7 +13,7 @@ from ..build.codes import ANSWERED, FAULT, REASONS, MissingCodes, answers, coded
 from ..build.wording import Asked
 from ..crosswalks import demographic_columns
 from ..errors import SocSciError
-from ..extract import column_of, items_of
+from ..extract import column_of
 from ..readers import Column
 from ..study_file import Code, Item, Outcome
 from ..texts import bound
@@ -21,6 +21,7 @@ from .collect import Sheet
 from .suppress import ALL_BUT, Count, part, told
 
 MOST: Final = 40  # codes that are listed one by one
+_Line = tuple[Any, str, str, int]  # code, what becomes of it, which kind that is, how many people
 _LONG: Final = 40  # characters of a code that is text
 
 
@@ -57,10 +58,10 @@ def code_table(sheet: Sheet, outcome: Outcome, item: Item, asked: Asked, places:
     about = sheet.deposit.columns.get(column or "")
     missing = MissingCodes.of(study, column, sheet.deposit.columns, outcome.missing)
     found, meaning = coded(stored), answers(stored, asked.scale, asked.variant.recode, missing, study.id)
-    among = np.ones(len(found.index), np.bool_)
+    among: npt.NDArray[np.bool_] = np.ones(len(found.index), np.bool_)
     if sheet.rows is not None:
-        among = sheet.rows.assigned[:, list(places)].any(axis=1)
-    lines = []
+        among = np.asarray(sheet.rows.assigned[:, list(places)].any(axis=1))
+    lines: list[_Line] = []
     for place, code in [*enumerate(found.codes), (-1, None)]:
         here = among & (found.index == place)
         if not here.any():
@@ -87,7 +88,7 @@ def field_tables(sheet: Sheet) -> list[tuple[str, CodeTable]]:
     for field, plan in demographic_columns(sheet.study, sheet.deposit.columns).items():
         stored = coded(sheet.deposit.codes(plan.column.name))
         counts = np.bincount(stored.index + 1, minlength=len(stored.codes) + 1)
-        lines = [(None, "unknown", "missing", int(counts[0]))] if counts[0] else []
+        lines: list[_Line] = [(None, "unknown", "missing", int(counts[0]))] if counts[0] else []
         for place, code in enumerate(stored.codes):
             try:
                 value = plan.value(code)
@@ -99,7 +100,7 @@ def field_tables(sheet: Sheet) -> list[tuple[str, CodeTable]]:
     return found
 
 
-def _table(source: str, about: Column | None, lines: list[tuple[Any, str, str, int]]) -> CodeTable:
+def _table(source: str, about: Column | None, lines: list[_Line]) -> CodeTable:
     """Lines in the order of their codes; of very many, only those that are no plain answers."""
     lines.sort(key=lambda line: (line[0] is None, isinstance(line[0], str), line[0] if line[0] is not None else 0))
     counts, total = told([n for *_, n in lines]), sum(n for *_, n in lines)
@@ -119,7 +120,7 @@ def _table(source: str, about: Column | None, lines: list[tuple[Any, str, str, i
     return CodeTable(source, about.label if about is not None else None, made, more)
 
 
-def _quantile(lines: Iterable[tuple[Any, str, str, int]], q: float) -> str:
+def _quantile(lines: Iterable[_Line], q: float) -> str:
     ordered = sorted(lines, key=lambda line: line[0])
     ends = np.cumsum([line[3] for line in ordered])
     return str(ordered[int(np.searchsorted(ends, q * ends[-1]))][0])
@@ -203,8 +204,3 @@ def faulty(sheet: Sheet, outcome: Outcome, item: Item, asked: Asked, places: Seq
         return code_table(sheet, outcome, item, asked, places)
     except SocSciError as error:
         return CodeTable("", None, (), fault=error.found)
-
-
-def first_items(outcome: Outcome) -> list[tuple[int, Item]]:
-    """The items of an outcome, with their numbers."""
-    return list(enumerate(items_of(outcome)))

@@ -9,7 +9,6 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
@@ -23,8 +22,6 @@ from ..extract import Extract, deposit_folder, extract
 from ..registry import load_study_file
 from ..study_file import StudyFile
 from .record import check_text, version
-
-NOT_RUN: Final = "not reached"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..build.wording import Asked
 from ..extract import items_of
 from ..reviewing import decisions, open_questions, standing
 from ..study_file import Item, Outcome, Quote, StudyFile, Variant
@@ -16,7 +15,7 @@ from ..texts import bound
 from .codes import CodeTable, arm_lines, faulty, field_tables, source_arms
 from .collect import Sheet
 from .samples import samples
-from .suppress import Count, told
+from .suppress import Count, about, told
 from .wordings import Part, Wordings, ways
 
 _EXCERPT: Final = 260  # characters of a block or label shown as evidence
@@ -51,7 +50,6 @@ class _Item:
     many: bool
     parts: list[Part]
     codes: CodeTable | None
-    asked: Asked | None
 
 
 @dataclass(frozen=True)
@@ -86,6 +84,7 @@ def page(sheet: Sheet, *, form: Form | None = None, notice: Notice | None = None
             questions=study.drafted.questions if study.drafted is not None else (),
             open_questions=open_questions(study),
             evidence=_evidence(sheet),
+            answers=None if sheet.rows is None else str(about(len(sheet.rows))),
             failed=[gate for gate in sheet.gates if gate.errors],
             arms=[
                 {"n": None if sheet.rows is None else str(n), "condition": one, "parts": words.of_condition(place)}
@@ -120,7 +119,7 @@ def _ways(sheet: Sheet, words: Wordings, task: int, outcome: Outcome) -> list[_W
         for number, item in enumerate(items_of(outcome)):
             asked = (sheet.cells or {}).get((places[0], task, number))
             codes = None if asked is None else faulty(sheet, outcome, item, asked, places)
-            items.append(_Item(item, bool(outcome.items), words.of_question(variant, item, asked), codes, asked))
+            items.append(_Item(item, bool(outcome.items), words.of_question(variant, item, asked), codes))
         found.append(_Way(variant, [sheet.study.conditions[place].id for place in places], items))
     return found
 
@@ -177,7 +176,7 @@ def _quotations(study: StudyFile) -> list[tuple[str, Quote, dict[str, Any]]]:
     binds: list[dict[str, Any]] = [dict(item.bind) for outcome in study.outcomes for item in items_of(outcome)]
     found = [(f"{one.id}", quote, bind) for one in study.conditions for quote in one.text for bind in binds]
     for outcome in study.outcomes:
-        asked = [outcome, *outcome.variants]
+        asked: list[Outcome | Variant] = [outcome, *outcome.variants]
         quotes = [quote for one in asked for quote in (*(one.context or ()), *(one.question or ()))]
         quotes += [quote for one in asked if one.scale is not None for quote in one.scale.labels.values()]
         quotes += [one.title for one in outcome.attributes]

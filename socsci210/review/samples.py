@@ -14,7 +14,6 @@ from ..extract import items_of
 from ..profiling.records import FEW
 from ..prompts import TEMPLATES
 from ..reviewing import content_hash
-from ..stimuli import answer_format
 from ..texts import BLANK, bound, resolve
 from .collect import Sheet
 
@@ -29,8 +28,6 @@ class Sample:
     outcome: str
     item: str | None
     prompt: str
-    answer: str
-    """How the prompt asks for the answer."""
 
 
 def samples(sheet: Sheet) -> list[Sample]:
@@ -49,7 +46,7 @@ def samples(sheet: Sheet) -> list[Sample]:
             person = {field: _draw(chance, margin) for field, margin in margins.items()}
             prompt = TEMPLATES[TEMPLATE].render(person, _stimulus(sheet, cell, asked, chance))
             item = items_of(outcome)[cell[2]].id if outcome.items else None
-            found.append(Sample(condition.id, outcome.id, item, prompt, answer_format(asked.scale)))
+            found.append(Sample(condition.id, outcome.id, item, prompt))
     return found
 
 

@@ -19,7 +19,7 @@ from ..errors import SocSciError, StudyFileError
 from ..study_yaml import MAX_BYTES
 from .collect import Sheet, collect
 from .page import Form, Notice, page, refusal
-from .record import edit, record, version
+from .record import Decision, edit, record, version
 
 _LARGEST: Final = 4 * MAX_BYTES  # of a request: a study file, each letter of it written as %XX, and little else
 _HEADERS: Final = {
@@ -102,7 +102,7 @@ class ReviewServer(ThreadingHTTPServer):
         Raises:
             StudyFileError: it cannot be recorded.
         """
-        decision = "accepted" if fields["do"] == "accepted" else "refused"
+        decision: Decision = "accepted" if fields["do"] == "accepted" else "refused"
         self.reviewer = " ".join(fields.get("reviewer", "").split())[:200] or self.reviewer
         try:
             if decision == "accepted" and not self.saved().passes:

@@ -25,6 +25,11 @@ class Count:
         return f"{self.n:,}" if self.exact else f"about {self.n:,}"
 
 
+def about(n: int) -> Count:
+    """A count that with another one would give a small number away."""
+    return Count(round(n / (2 * FEW)) * 2 * FEW, exact=False)
+
+
 def told(counts: Sequence[int]) -> list[Count]:
     """Counts that add up to a total which is known.
 
@@ -35,7 +40,7 @@ def told(counts: Sequence[int]) -> list[Count]:
     hidden = [n for n in counts if 0 < n < FEW]
     if hidden and (len(hidden) == 1 or sum(hidden) < FEW) and max(counts) >= FEW:
         largest = max(range(len(counts)), key=lambda place: counts[place])
-        shown[largest] = Count(max(round(counts[largest] / (2 * FEW)) * 2 * FEW, 2 * FEW), exact=False)
+        shown[largest] = about(max(counts[largest], 2 * FEW))
     return shown
 
 

@@ -93,8 +93,8 @@ class Wordings:
         """Context, question and labels of one way of asking one item."""
         parts = []
         if variant.context:
-            parts.append(Part("before the question", self.quoted(variant.context, item), _reads(asked and asked.context)))
-        parts.append(Part("question", self.quoted(variant.question or (), item), _reads(asked and asked.question)))
+            parts.append(Part("before the question", self.quoted(variant.context, item), _reads(None if asked is None else asked.context)))
+        parts.append(Part("question", self.quoted(variant.question or (), item), _reads(None if asked is None else asked.question)))
         for value, quote in variant.scale.labels.items() if variant.scale else ():
             label = None if asked is None else asked.scale.labels.get(value)
             parts.append(Part(f"label of {value}", self.quoted((quote,), item), _reads(label)))
