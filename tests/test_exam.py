@@ -67,6 +67,21 @@ def test_a_real_key_against_itself_is_perfect(study: str, deposits_dir: Path, he
     assert card.perfect and card.overall == 1.0, card
 
 
+def test_mistakes_in_a_real_study_cost_their_own_parts(tmp_path: Path, deposits_dir: Path, here: None) -> None:
+    def spoil(raw: Raw) -> None:
+        raw["demographics"]["fields"] = {"party_id": None}
+        raw["outcomes"].pop()
+        first, second = raw["conditions"][0], raw["conditions"][6]  # the same wording and order, with and without affirmation
+        first["where"], second["where"] = second["where"], first["where"]
+
+    card = graded(tmp_path, "schuldt301", spoil, deposits_dir)
+    lines = {line.part: line for line in card.lines}
+    assert {part for part, line in lines.items() if line.score < 1} == {"demographics", "outcomes", "text"}
+    assert lines["demographics"].faults == ("party_id is left out",)
+    assert len(lines["outcomes"].faults) == 7 and "relevance/pollution is missing" in lines["outcomes"].faults
+    assert all(fault.startswith(("affirmed_gw_forward", "control_gw_forward")) for fault in lines["text"].faults)
+
+
 # --- planted mistakes ------------------------------------------------------------------------------------------------------------------
 
 

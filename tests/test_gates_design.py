@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from socsci210.build.gates import GATES
 from socsci210.checksums import file_sha256
+from socsci210.drafting.checking import _doubts
 from socsci210.errors import GateError
 from socsci210.study_declared import Stated
 
@@ -435,6 +436,12 @@ def _excusable(gate: str) -> tuple[Changes, Rows]:
         gate
     ]
     return next((changes, rows) for name, _, message, changes, rows in DEFECTS if name == gate and part in message)
+
+
+def test_an_exception_of_a_draft_is_a_question_for_its_reviewer(tmp_path: Path) -> None:
+    excuse = {"exceptions": [{"gate": "leakage", "why": "People did read it."}]}
+    study = toy(tmp_path, excuse).registry.get("toy").load()
+    assert list(_doubts(study, {})) == ["exceptions: may the gate leakage be left out here? People did read it."]
 
 
 # --- labels of the data file and of the questionnaire ---------------------------------------------------------------------------------

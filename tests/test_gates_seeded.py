@@ -21,7 +21,7 @@ from socsci210.build.made import Made
 from socsci210.build.rows import make_rows
 from socsci210.build.tables import make_tables
 from socsci210.errors import GateError, SocSciError
-from socsci210.extract import Extract, extract
+from socsci210.extract import Extract, deposit_folder, extract
 from socsci210.registry import Registry
 from socsci210.simulated import DESIGNS
 from socsci210.study_file import StudyFile
@@ -34,9 +34,14 @@ Codes = Callable[[Extract], Extract]
 
 
 def passed(study: StudyFile, deposits: Path, codes: Codes | None = None) -> dict[str, list[str]]:
-    """Gate -> messages, for every gate that a study does not pass."""
+    """Gate -> messages, for every gate that a simulated study does not pass."""
+    return gates_of(study, deposits / study.id, codes)
+
+
+def gates_of(study: StudyFile, deposit: Path, codes: Codes | None = None) -> dict[str, list[str]]:
+    """The same for any study."""
     try:
-        found = extract(study, deposits / study.id)
+        found = extract(study, deposit)
         if codes is not None:
             found = codes(found)
         rows = make_rows(study, found)
@@ -283,4 +288,62 @@ def test_a_known_defect_is_stopped(
             passed(StudyFile.model_validate(raw), simulated_deposits, codes)
         return
     found = passed(StudyFile.model_validate(raw), simulated_deposits, codes)
+    assert gate in found, found
+
+
+# --- real deposits -------------------------------------------------------------------------------------------------------------------
+
+REAL = ("holbrook120", "kallaBR42", "ryanS14", "schuldt301", "singer251", "tannenbaum2017_1", "tannenbaum2017_2")
+
+
+def belief_turned(raw: Raw) -> None:
+    for outcome in raw["outcomes"]:
+        labels = outcome["scale"]["labels"]
+        outcome["scale"] = outcome["scale"] | {"labels": {6 - value: label for value, label in labels.items()}, "direction": "up"}
+
+
+def wording_turned(raw: Raw) -> None:
+    """The version that speaks of a baby is given to the conditions that are named after the other word, and the other way round."""
+    for outcome in raw["outcomes"]:
+        first, second = outcome["variants"]
+        first["conditions"], second["conditions"] = second["conditions"], first["conditions"]
+    raw["conditions"][0]["where"], raw["conditions"][2]["where"] = raw["conditions"][2]["where"], raw["conditions"][0]["where"]
+    raw["conditions"][1]["where"], raw["conditions"][3]["where"] = raw["conditions"][3]["where"], raw["conditions"][1]["where"]
+
+
+def half_the_cells(raw: Raw) -> None:
+    """Eight cells become four: the order of the questions is lost."""
+    for place, codes in enumerate(("1, 5", "2, 6", "3, 7", "4, 8")):
+        raw["conditions"][place]["where"] = f"XTESS117 in ({codes})"
+    kept = [condition["id"] for condition in raw["conditions"][:4]]
+    raw["conditions"] = raw["conditions"][:4]
+    for outcome in raw["outcomes"]:
+        for variant in outcome["variants"]:
+            variant["conditions"] = [name for name in variant["conditions"] if name in kept]
+
+
+SPOILT = [
+    ("minimal_pairs", "tannenbaum2017_2", lambda raw: exchange(raw, "text", 1, 2)),
+    ("arm_counts", "tannenbaum2017_2", lambda raw: exchange(raw, "where", 1, 2)),
+    ("minimal_pairs", "tannenbaum2017_1", lambda raw: exchange(raw, "text", 1, 4)),
+    ("arm_counts", "tannenbaum2017_1", lambda raw: rotate(raw, "where")),
+    ("scale_direction", "ryanS14", belief_turned),
+    ("arm_counts", "schuldt301", half_the_cells),
+    ("minimal_pairs", "singer251", wording_turned),
+    ("stated", "holbrook120", lambda raw: exchange(raw, "where", 0, 3)),
+]
+
+
+@pytest.mark.parametrize("study", REAL)
+def test_every_real_study_passes(study: str, deposits_dir: Path) -> None:
+    loaded = Registry().get(study).load()
+    assert gates_of(loaded, deposit_folder(loaded, deposits_dir)) == {}
+
+
+@pytest.mark.parametrize(("gate", "study", "spoil"), SPOILT, ids=[f"{study} {gate}" for gate, study, _ in SPOILT])
+def test_a_spoilt_real_study_is_stopped(gate: str, study: str, spoil: Spoil, deposits_dir: Path) -> None:
+    raw = raw_of(study)
+    spoil(raw)
+    spoilt = StudyFile.model_validate(raw)
+    found = gates_of(spoilt, deposit_folder(spoilt, deposits_dir))
     assert gate in found, found
