@@ -221,6 +221,7 @@ def test_the_cap_holds_where_tokens_are_not_counted(dataset: Path, tmp_path: Pat
     assert found.cost is None and 3 <= found.traces <= 6
     asked = len(server.asked)
     traced(dataset, server, out, max_cost=0.012, **PRICES)
+    traced(dataset, server, out, max_cost=0.012, limit=2, **PRICES)  # other rows of the same run were paid for, too
     assert len(server.asked) == asked
 
 
@@ -442,6 +443,9 @@ def test_another_run_or_file_is_not_replaced(dataset: Path, tmp_path: Path, serv
     traced(dataset, server, out, limit=2)
     with pytest.raises(TraceError, match="traces of another run: seed is 0"):
         traced(dataset, server, out, limit=2, seed=1)
+    with pytest.raises(TraceError, match="nothing was sent"):
+        traced(dataset, server, tmp_path / "new.parquet", limit=2, confirm=lambda line: False)
+    assert traced(dataset, server, tmp_path / "new.parquet", limit=2, seed=1).traces == 2  # nothing was asked yet: no other run
     notes = tmp_path / "notes.parquet"
     notes.write_text("mine")
     with pytest.raises(DatasetError, match="not a readable parquet file"):

@@ -123,9 +123,9 @@ class _Run:
         self._waiting = [name for name in self.names if journal.get(name) is None]
         self._done, self._progress = len(self.names) - len(self._waiting), progress
         self.paid, self._spent = journal.totals().requests, cost_of(options, journal.totals())
-        dearest = Purse(options, 0.0).dearest
-        known = [name for name in self.names if journal.get(name) is not None] if self._spent is None else []
-        spent = self._spent if self._spent is not None else sum(dearest(asked.size(name)) for name in known)
+        spent = self._spent
+        if spent is None:  # the server did not count tokens: every answer, of these rows or others, may have cost the most
+            spent = self.paid * Purse(options, 0.0).dearest(max(map(asked.size, self.names), default=0))
         self.answers = Answers(journal, Purse(options, spent))
 
     def ask(self, what: str, rows: int, model: str, *, cancel: bool, confirm: Callable[[str], bool]) -> bool:
@@ -178,7 +178,8 @@ def _place(out: Path, about: dict[str, Any]) -> Path:
     place = out.with_name(out.name + ".asked")
     place.mkdir(parents=True, exist_ok=True)
     noted = place / "run.json"
-    if not noted.exists():
+    asked_before = any(path.stat().st_size for path in place.glob("*.jsonl"))
+    if not noted.exists() or not asked_before:
         temporary = noted.with_name("run.json.tmp")
         temporary.write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
         temporary.replace(noted)

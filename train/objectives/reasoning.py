@@ -112,8 +112,8 @@ def _encoded(tokens: RowTokens, texts: list[str]) -> tuple[npt.NDArray[np.int32]
 
 
 def traces_of(traces: str) -> dict[str, Any]:
-    """What a run record tells of a file of traces: which file, and who wrote it how, with the answer known."""
-    told = ("answer_known", "model", "models", "base_url", "train_on", "wording_hash", "seed", "rows_written")
+    """What a run record tells of a file of traces: which file, and who wrote it how. Not where: that may be a private address."""
+    told = ("answer_known", "model", "models", "train_on", "wording_hash", "seed", "rows_written")
     about = read_about(traces)
     return {"sha256": file_sha256(Path(traces)), **{name: about.get(name) for name in told}}
 
