@@ -57,7 +57,6 @@ class Asked:
         model: its name, which is part of a request's name.
 
     Attributes:
-
         answer: (rows,) the answers.
         name: (rows,) which request a row has.
     """
