@@ -20,6 +20,7 @@ from .answers import Answers
 from .budget import Budget, Spent
 from .checking import Settings, Verdict, judge
 from .material import Material
+from .messages import calls_of, kept_message
 from .opening import opening
 from .submission import as_yaml
 from .tools import ToolError, Tools, definitions, parse_arguments
@@ -34,7 +35,6 @@ _SILENT_ROUNDS: Final = 3
 """Answers without a call, one after another, that end a draft."""
 _SAME_FAULTS: Final = 4
 """Submissions with the same faults, one after another, that end a draft."""
-_MOST_CALLS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,8 @@ def _to_the_end(run: _Run) -> _End:
             if (limit := run.spent.ends(run.budget, [*run.messages, {"tools": offered}])) is not None:
                 raise _out_of_budget(run, limit)
             message = _ask(run, offered)
-            calls = _calls_of(message)
-            run.messages.append(_kept_message(message, calls))
+            calls = calls_of(message)
+            run.messages.append(kept_message(message, calls))
             if not calls:
                 _no_call(run)
                 continue
@@ -241,32 +241,6 @@ def _sent(egress: Egress, messages: list[dict[str, Any]], offered: list[dict[str
                 fix="choose a model that calls tools; vLLM needs --enable-auto-tool-choice and --tool-call-parser",
             ) from None
         raise
-
-
-def _calls_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The calls of a message that have the form of calls, with ids of their own where they lack one."""
-    found = []
-    given = message.get("tool_calls")
-    for number, call in enumerate(given if isinstance(given, list) else []):
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict) and isinstance(function.get("name"), str):
-            arguments = function.get("arguments")
-            text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-            name = call["id"] if isinstance(call.get("id"), str) and call["id"] else f"call_{number}"
-            called = {"name": _whole(function["name"]), "arguments": _whole(text)}
-            found.append({"id": _whole(name), "type": "function", "function": called})
-    return found[:_MOST_CALLS]
-
-
-def _kept_message(message: Mapping[str, Any], calls: list[dict[str, Any]]) -> dict[str, Any]:
-    content = message.get("content")
-    kept: dict[str, Any] = {"role": "assistant", "content": _whole(content) if isinstance(content, str) else ""}
-    return {**kept, "tool_calls": calls} if calls else kept
-
-
-def _whole(text: str) -> str:
-    """Text that can be sent back: half characters (lone surrogates) are replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _no_call(run: _Run) -> None:
