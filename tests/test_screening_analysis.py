@@ -176,6 +176,14 @@ def test_a_model_that_is_blind_to_conditions_has_no_evidence(tmp_path: Path) -> 
     assert "fewer than 5" in str(few.refused) or "did not go" in str(few.refused)
 
 
+def test_a_study_does_not_vouch_for_its_own_replay(evidence: Evidence) -> None:
+    made = experiment()
+    people = personas(N).set_column(17, "source", pa.array(["data/all:st003"] * N))
+    found = analyse(made, people, answers(made, N, SHIFT), evidence)
+    assert found.reliability.rows[0]["n_studies"] == len(evidence.studies) - 1
+    assert "people of st003" in found.notes[0]
+
+
 def test_without_evidence_no_probability_and_no_shrunk_effect_is_stated(tmp_path: Path) -> None:
     made = experiment()
     found = analyse(made, personas(N), answers(made, N, SHIFT))

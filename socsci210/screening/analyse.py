@@ -68,6 +68,9 @@ def analyse(
         DatasetError: answers that are incomplete, of something else, or no distributions.
     """
     answered = read_answers(experiment, personas, answers)
+    replayed = _replayed(personas, evidence)
+    if isinstance(evidence, Evidence) and replayed:
+        evidence = evidence.without(replayed)
     lengths = [len(one.support) for one in answered]
     reliability = measure(evidence, topic=experiment.topic, lengths=lengths, seed=seed)
     expected = Expected(evidence if isinstance(evidence, Evidence) and reliability.refused is None else None)
@@ -78,7 +81,8 @@ def analyse(
     return Screening(
         experiment=experiment, about=about, people=len(answered[0].people), made_up=bool(about.get("made_up", False)),
         reliability=reliability, effects=_effect_table(effects, expected, experiment.topic), distributions=distributions(answered),
-        subgroups=groups, hypotheses=hypothesis_table(found), groups_left_out=left_out, notes=_notes(experiment, answered, about, effects),
+        subgroups=groups, hypotheses=hypothesis_table(found), groups_left_out=left_out,
+        notes=_notes(experiment, answered, about, effects, replayed),
         answered=answered, tested=tuple(found),
     )  # fmt: skip
 
@@ -88,8 +92,20 @@ def _about(answers: pa.Table) -> dict[str, Any]:
     return found
 
 
-def _notes(experiment: Experiment, answered: tuple[Answered, ...], about: dict[str, Any], effects: list[Effect]) -> tuple[str, ...]:
+def _replayed(personas: pa.Table, evidence: Evidence | str | None) -> str:
+    """The study of the evidence whose people these are: it must not vouch for its own replay. Empty if there is none."""
+    if not isinstance(evidence, Evidence) or "source" not in personas.column_names:
+        return ""
+    sources = {str(source).rpartition(":")[2] for source in personas.column("source").unique().to_pylist()}
+    return next(iter(sorted(sources & set(evidence.studies))), "")
+
+
+def _notes(
+    experiment: Experiment, answered: tuple[Answered, ...], about: dict[str, Any], effects: list[Effect], replayed: str
+) -> tuple[str, ...]:
     notes = []
+    if replayed:
+        notes.append(f"These are people of {replayed}: how the model did on that study is left out of its measured reliability.")
     if experiment.attributes:
         notes.append(
             "A conjoint: effects of its attributes are not estimated here. The predicted answers and profiles.parquet, one row for each "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from .reliability import Shrinkage, shrinkage
 
 RESULTS: Final = "results.json"
 LEVEL: Final = 0.01
-"""Of the permutation test: a model that knows nothing of arms is believed no more often than this."""
+"""Of the permutation test."""
 FEW: Final = 3  # studies: figures of fewer would say nothing
 UNLIKE: Final = 0.5  # what a contrast counts for each thing in which it is unlike the new one
 LENGTHS: Final = (2, 11)  # scales of two answers, of up to eleven, and longer ones
@@ -59,6 +59,13 @@ class Evidence:
     def shrinkage(self, topic: str | None, options: int) -> Shrinkage | None:
         """The regression for a new contrast: contrasts like it count more, unless too few studies are left in effect."""
         return shrinkage(self.contrasts, self.likeness(topic, options)) or shrinkage(self.contrasts)
+
+    def without(self, study: str) -> Evidence:
+        """The evidence of all other studies."""
+        if study not in self.studies:
+            return self
+        others = np.flatnonzero(self.contrasts.study != self.studies.index(study))
+        return replace(self, contrasts=self.of(others), options=self.options[others])
 
     def of(self, chosen: Floats | Ints) -> Contrasts:
         """Some of the contrasts."""
