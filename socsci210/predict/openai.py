@@ -205,7 +205,8 @@ class _Run:
         parts: Path,
     ) -> None:
         self._egress, self._options, self._texts = egress, options, texts
-        self._examples, self._outcome = shots or (None, ())
+        self._examples = shots[0] if shots else None
+        self._outcome = shots[1] if shots else ()
         self._join, self._seed, self._parts = join, seed, parts
         self._journal: Journal | None = None
         self._keys = keys

@@ -115,12 +115,12 @@ class Asked:
         """The columns of answers.parquet that name a row."""
         person, cell, task = (part.reshape(-1) for part in np.indices((len(self.people), len(self.cells), self.tasks)))
         names: dict[str, Any] = {"persona": pa.array(person, pa.int32())}
-        for name, of in (
-            ("arm", lambda one: one.arm.id),
-            ("outcome", lambda one: one.outcome.id),
-            ("variant", lambda one: one.variant.name),
-        ):
-            names[name] = pa.array([of(one) for one in self.cells]).take(pa.array(cell))
+        of_cells = {
+            "arm": [one.arm.id for one in self.cells],
+            "outcome": [one.outcome.id for one in self.cells],
+            "variant": [one.variant.name for one in self.cells],
+        }
+        names |= {name: pa.array(some).take(pa.array(cell)) for name, some in of_cells.items()}
         if self.experiment.attributes:
             names[TASK] = pa.array(task, pa.int32())
         return pa.table(names)

@@ -195,11 +195,11 @@ class Experiment(Part):
 
     def arm(self, name: str) -> Arm:
         """The arm with an id; KeyError for none."""
-        return _by_id(self.arms, name)
+        return {arm.id: arm for arm in self.arms}[name]
 
     def outcome(self, name: str) -> Outcome:
         """The outcome with an id; KeyError for none."""
-        return _by_id(self.outcomes, name)
+        return {outcome.id: outcome for outcome in self.outcomes}[name]
 
     def against(self, hypothesis: Hypothesis) -> Arm:
         """The arm that a hypothesis compares its own with."""
@@ -209,13 +209,6 @@ class Experiment(Part):
     def sha256(self) -> str:
         """Of the content: comments and layout of the file do not count."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
-
-
-def _by_id(parts: Any, name: str) -> Any:
-    for part in parts:
-        if part.id == name:
-            return part
-    raise KeyError(name)
 
 
 class Population(Part):

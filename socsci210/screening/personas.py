@@ -146,7 +146,7 @@ def _person(values: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise ExperimentError("nothing is known about this person", where=where, fix="fill in at least one field, or remove the row")
     given = values.get(WEIGHT)
     try:
-        weight = 1.0 if given in (None, "") else float(given)  # type: ignore[arg-type]
+        weight = 1.0 if given in (None, "") else float(given)
     except ValueError:
         weight = math.nan
     if not (math.isfinite(weight) and weight > 0):

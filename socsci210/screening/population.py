@@ -51,7 +51,8 @@ def rake(weights: Floats, margins: Sequence[tuple[str, Ints, Floats]]) -> Floats
             furthest = max(furthest, float(np.abs(sums - shares).max()))
             weights = weights * np.divide(shares, sums, out=np.zeros_like(sums), where=sums > 0)[category]
         if furthest < _CLOSE:
-            return weights / weights.sum()
+            out: Floats = weights / weights.sum()
+            return out
     raise ExperimentError(
         f"the shares contradict each other: they are still {furthest:.2g} apart after {_ROUNDS} rounds",
         where=f"marginals: {', '.join(name for name, _, _ in margins)}", expected="joint shares that add up to the single ones",
@@ -116,7 +117,8 @@ def _parts(text: str) -> list[str]:
 
 def _normal(shares: Mapping[str, float]) -> Floats:
     found = np.array(list(shares.values()), np.float64)
-    return found / found.sum()
+    out: Floats = found / found.sum()
+    return out
 
 
 def _components(shares: Shares) -> list[list[str]]:

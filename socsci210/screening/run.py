@@ -125,6 +125,8 @@ def collect(
     metadata = _metadata(experiment, personas, engine, ways, seed)
     if (out / ANSWERS).exists():
         return _already_there(out / ANSWERS, metadata)
+    if engine.server is None:
+        engine.loaded  # noqa: B018 - so that a model that is not there leaves no folder behind
     _write_inputs(experiment, personas, asked, out, source)
     templates = list(dict.fromkeys(way.template for way in ways))
     rows = {template: asked.of_template(template) for template in templates}
