@@ -95,7 +95,7 @@ class Dataset(Part):
     """Title of every scored study."""
     sources: dict[str, str]
     """Address of every scored study's source."""
-    topics: dict[str, str] = {}
+    topics: dict[str, str] = Field(default_factory=dict)
     """Topic of every scored study that names one; empty in files of earlier versions."""
 
 

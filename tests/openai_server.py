@@ -157,7 +157,7 @@ class OpenAIServer:
 
     @property
     def answered(self) -> Counter[str]:
-        """How often each body got its whole answer. A client may read the last byte before it is noted here: waits while any is in flight."""
+        """How often each body got its whole answer. A client may read the last byte before it is noted here: waits while one is open."""
         with self._settled:
             assert self._settled.wait_for(lambda: not self._now, timeout=10), f"{self._now} requests in flight"
             return self._answered.copy()
