@@ -18,7 +18,7 @@ CONTENT: dict[str, Any] = {
     ],
     "outcomes": [
         {
-            "id": "warm", "label": "Liking of tea", "question": "How much do you like tea?",
+            "id": "warm", "label": "Liking of tea", "question": "How gladly would you drink tea?",
             "scale": {"min": 1, "max": 7, "labels": {1: "Not at all", 7: "Very much"}, "direction": "up"},
         },
         {

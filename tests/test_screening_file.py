@@ -131,4 +131,4 @@ def test_wording_may_be_the_treatment() -> None:
     data["outcomes"][0]["wordings"] = [{"arms": ["praise"], "question": "How much do you love tea?", "context": "Think of four o'clock."}]
     outcome = read_experiment(data).outcome("warm")
     assert outcome.asked_in("praise")[:2] == ("Think of four o'clock.", "How much do you love tea?")
-    assert outcome.asked_in("blame")[:2] == ("", "How much do you like tea?")
+    assert outcome.asked_in("blame")[:2] == ("", "How gladly would you drink tea?")

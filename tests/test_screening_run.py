@@ -78,10 +78,10 @@ def test_answers_are_those_of_the_model_asked_one_by_one(run: Path, model: Path,
     person = {name: value for name, value in people.to_pylist()[2].items() if name in ("age", "gender")}
     texts = {
         "base": stimulus("read", arm.text, outcome.question, outcome.scale.scale),
-        "reversed": 'You read "Tea is served at four. Doctors blame it." and then were asked: "How much do you like tea? Only return an '
-        'integer from 1 to 7, where 7 means Very much and 1 means Not at all, nothing else."',
-        "paraphrase_1": 'You read "Tea is served at four. Doctors blame it." and then were asked: "How much do you like tea? Answer with '
-        'an integer from 1 to 7, where 1 means Not at all and 7 means Very much, and write nothing more."',
+        "reversed": 'You read "Tea is served at four. Doctors blame it." and then were asked: "How gladly would you drink tea? Only return '
+        'an integer from 1 to 7, where 7 means Very much and 1 means Not at all, nothing else."',
+        "paraphrase_1": 'You read "Tea is served at four. Doctors blame it." and then were asked: "How gladly would you drink tea? Answer '
+        'with an integer from 1 to 7, where 1 means Not at all and 7 means Very much, and write nothing more."',
     }
     texts["stimulus_first"] = texts["base"]
     for way, text in texts.items():
