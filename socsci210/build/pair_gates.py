@@ -46,20 +46,22 @@ def minimal_pairs(made: Made) -> Iterator[Finding]:
     """Arms that differ in the design differ in what they read, where the design says and only there."""
     seen = [_words(made, place) for place in range(len(made.study.conditions))]
     yield from _code_names(made, seen)
-    yield from _exchanged_texts(made, seen)
+    yield from _exchanged_texts(made)
     yield from _unexplained(made, seen)
     yield from _changes(made, seen)
 
 
 def _words(made: Made, place: int) -> _Words:
-    """Every word of every stimulus of an arm, fills included."""
-    found = {}
+    """Every word of every stimulus of an arm, by task and item."""
+    return {cell: frozenset().union(*map(_words_of, texts)) for cell, texts in _texts(made, place)}
+
+
+def _texts(made: Made, place: int) -> Iterator[tuple[tuple[int, int], tuple[str, ...]]]:
+    """All that people of an arm read, fills included, by task and item."""
     for cell, asked in made.rows.cells.items():
         if cell[0] == place:
-            fills = [text for texts in made.rows.fill_texts.get(cell, {}).values() for text in texts]
-            parts = (asked.frame, asked.text, asked.context, asked.question, *asked.scale.labels.values(), *fills)
-            found[cell[1:]] = frozenset().union(*map(_words_of, parts))
-    return found
+            fills = (text for texts in made.rows.fill_texts.get(cell, {}).values() for text in texts)
+            yield cell[1:], (asked.frame, asked.text, asked.context, asked.question, *asked.scale.labels.values(), *fills)
 
 
 @lru_cache(4096)
@@ -97,11 +99,11 @@ def _codes_of(made: Made, place: int) -> set[str]:
     return {code for text in texts for code in _CODED.findall(text.casefold())}
 
 
-def _exchanged_texts(made: Made, seen: list[_Words]) -> Iterator[Finding]:
+def _exchanged_texts(made: Made) -> Iterator[Finding]:
     """Two arms that the words of their names put the other way round."""
     arms = made.study.conditions
     names = [of_arm(arm) for arm in arms]
-    read = [stems(" ".join(frozenset().union(*cells.values()))) for cells in seen]
+    read = [stems(*{text for _, texts in _texts(made, place) for text in texts}) for place in range(len(arms))]
     for one, other in combinations(range(len(arms)), 2):
         if words := exchanged((names[one], names[other]), (read[one], read[other])):
             yield finding(
