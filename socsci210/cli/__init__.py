@@ -5,24 +5,13 @@ from __future__ import annotations
 import sys
 
 from ..errors import SocSciError
-from . import (
-    data,
-    demo,
-    draft,
-    exam,
-    fetch,
-    models,
-    predict,
-    profile,
-    push,
-    release,
-    review,
-    simulate,
-    studies,
-    trace,
-)  # the order in which help lists their commands
 from .app import app
 from .shown import console, show
+
+# isort: off
+# Help lists commands in the order in which they are imported.
+from . import demo, fetch, profile, data, draft, exam, review, studies, release, trace, predict, models, simulate, push
+# isort: on
 
 __all__ = [
     "app",

@@ -17,3 +17,10 @@ app = typer.Typer(
 StudiesDir = Annotated[list[Path] | None, typer.Option("--studies", help="Folder of further study folders; may be given more than once.")]
 DatasetDir = Annotated[Path, typer.Option(help="Dataset folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of a table for a person.")]
+
+# The panels in which help lists the commands.
+STUDIES = "From a deposit to a dataset"
+RELEASE = "The released SocSci210"
+MODELS = "Models and their scores"
+SCREENING = "A hypothesis before the field"
+PUBLISHING = "On the Hub"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .app import AsJson, StudiesDir, app
+from .app import STUDIES, AsJson, StudiesDir, app
 from .shown import console, dump, show
 
 OVERLAPS = {
@@ -22,7 +22,7 @@ OVERLAPS = {
 }
 
 
-@app.command("new-study")
+@app.command("new-study", rich_help_panel=STUDIES)
 def new_study_command(
     study_id: str, into: Annotated[Path, typer.Option("--in", help="Folder to put the study's folder in.")] = Path()
 ) -> None:
@@ -32,7 +32,7 @@ def new_study_command(
     print(new_study(study_id, into))
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def validate(
     ids: Annotated[list[str], typer.Argument(metavar="STUDY...")],
     deposits: Annotated[Path, typer.Option(help="Folder that holds one folder per deposit.")],
@@ -46,7 +46,7 @@ def validate(
     _finish_build(report.failed, report.built)
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def build(
     out: Annotated[Path, typer.Option(help="Dataset folder to write; it is complete or absent.")],
     deposits: Annotated[Path, typer.Option(help="Folder that holds one folder per deposit.")],
@@ -85,7 +85,7 @@ def _finish_build(failed: Mapping[str, str], built: Iterable[str]) -> None:
         raise typer.Exit(1)
 
 
-@app.command("simulate-deposits")
+@app.command("simulate-deposits", rich_help_panel=STUDIES)
 def simulate_deposits(
     out: Annotated[Path, typer.Option(help="Folder to write one folder per deposit to.")],
     seed: int = 0,
@@ -100,7 +100,7 @@ def simulate_deposits(
     print(out)
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def blocks(document: Path, as_json: AsJson = False) -> None:
     """Show a document cut into blocks, with the ids that study files quote."""
     from ..blocks import blocks_of

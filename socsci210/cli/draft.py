@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from ..errors import SocSciError
-from .app import app
+from .app import STUDIES, app
 from .shown import console
 
 EXIT = {"accepted": 0, "needs review": 3, "rejected": 4}
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def draft(
     deposit: Annotated[Path, typer.Argument(help="Folder of a deposit.")],
     out: Annotated[Path | None, typer.Option(help="Folder for study.yaml, report.json, transcript.jsonl (default: drafts/ID).")] = None,

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from .app import app
+from .app import STUDIES, app
 from .shown import console, show
 
 
-@app.command("draft-eval")
+@app.command("draft-eval", rich_help_panel=STUDIES)
 def draft_eval(
     draft: Annotated[Path, typer.Argument(help="The study file to judge.")],
     key: Annotated[Path, typer.Argument(help="A study file of the same deposit that is known to be right.")],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SocSciError
-from .app import AsJson, StudiesDir, app
+from .app import STUDIES, AsJson, StudiesDir, app
 from .shown import console, dump, show
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _LISTED = {"path": "file", "size": "bytes", "taken": "taken", "reason": "why"}
 _FETCHED = {"file": "file", "size": "bytes", "reason": "why"}
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def fetch(
     asked: Annotated[list[str], typer.Argument(metavar="STUDY|OSF_ID|DOI|URL...", help="What to fetch; several are fetched in turn.")],
     only_list: Annotated[bool, typer.Option("--list", help="Show what is there and what would be taken; write nothing.")] = False,

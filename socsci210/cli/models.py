@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..results import Convention
-from .app import AsJson, DatasetDir, app
+from .app import MODELS, AsJson, DatasetDir, app
 from .shown import MARK, console, decimal, dump, show
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..results import Estimate
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, rich_help_panel=MODELS)
 def train(context: typer.Context, config: Path) -> None:
     """Train a model: the same as `accelerate launch -m socsci210.train CONFIG.yaml [--key value ...]`."""
     import subprocess
@@ -29,7 +29,7 @@ def train(context: typer.Context, config: Path) -> None:
     raise typer.Exit(subprocess.run(command).returncode)
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def score(
     predictions: Annotated[list[Path], typer.Argument(metavar="PREDICTIONS...")],
     dataset: DatasetDir,
@@ -76,7 +76,7 @@ def score(
     print(out)
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def compare(
     a: Path,
     b: Path,
@@ -132,7 +132,7 @@ def _interval(one: Difference | Estimate, between: str, mark: str = "") -> str |
     return f"{decimal(one.interval[0])}{between}{decimal(one.interval[1])}{mark}" if one.interval else None
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def report(
     results: Annotated[list[Path], typer.Argument(metavar="RESULTS...")],
     out: Path = Path("report.html"),
@@ -152,7 +152,7 @@ def report(
     print(page)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, rich_help_panel=MODELS)
 def experiment(
     context: typer.Context,
     setting: Annotated[str, typer.Argument(help="unseen-studies, unseen-conditions, unseen-outcomes or unseen-participants.")],

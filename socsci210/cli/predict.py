@@ -9,13 +9,13 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress
 
 from ..errors import DatasetError
-from .app import DatasetDir, app
+from .app import MODELS, DatasetDir, app
 from .shown import console
 
 _SERVER = "Model server (engine openai)"
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def predict(
     context: typer.Context,
     dataset: DatasetDir,

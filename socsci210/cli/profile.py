@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from .app import app
+from .app import STUDIES, app
 from .shown import console
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def profile(
     deposit: Annotated[Path, typer.Argument(help="Folder of a deposit, or one data file.")],
     out: Annotated[Path | None, typer.Option(help="File for the readable document (Markdown); standard output without it.")] = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .app import AsJson, StudiesDir, app
+from .app import PUBLISHING, AsJson, StudiesDir, app
 from .shown import console, dump, show
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..hub.package import Kind
 
 push = typer.Typer(help="Publish a dataset, a model, the metric or the app on the Hub, in one commit.", no_args_is_help=True)
-app.add_typer(push, name="push")
+app.add_typer(push, name="push", rich_help_panel=PUBLISHING)
 
 Repo = Annotated[str, typer.Argument(metavar="REPO_ID", help="namespace/name on the Hub; made where it is not there.")]
 Where = Annotated[list[str], typer.Argument(metavar="[PATH] REPO_ID", help="Before the id a folder, where it is not the installed one.")]

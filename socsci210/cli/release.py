@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ..errors import DatasetError
-from .app import AsJson, app
+from .app import RELEASE, AsJson, app
 from .shown import console, dump, show
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _NOT_PINNED = "Not known to be the released SocSci210 at its pinned revision: pu
 _HEX = re.compile(r"([0-9a-f]{12})[0-9a-f]{52}")
 
 
-@app.command("import-release")
+@app.command("import-release", rich_help_panel=RELEASE)
 def import_release(
     out: Annotated[Path, typer.Option(help="Dataset folder to write; it is complete or absent.")],
     source: Annotated[
@@ -79,7 +79,7 @@ def _in_short(checks: Sequence[Check]) -> list[dict[str, Any]]:
     return [*told, *({name: _HEX.sub(r"\1...", value) for name, value in vars(check).items()} for check in checks if check not in shards)]
 
 
-@app.command()
+@app.command(rich_help_panel=RELEASE)
 def audit(
     dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
     out: Annotated[Path | None, typer.Option(help="Page to write, with counts and examples.")] = None,

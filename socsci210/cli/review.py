@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .app import StudiesDir, app
+from .app import STUDIES, StudiesDir, app
 from .shown import console
 
 if TYPE_CHECKING:
     from ..review import Sheet
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def review(
     study: Annotated[str, typer.Argument(help="Id of a study, or the path of its folder or study.yaml.")],
     deposits: Annotated[Path, typer.Option(help="Folder that holds one folder per deposit.")] = Path("deposits"),

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import SocSciError
-from .app import app
+from .app import SCREENING, app
 from .shown import console, show
 
 _SERVER = "Model server"
@@ -20,7 +20,7 @@ _HYPOTHESES = {
 }  # fmt: skip
 
 
-@app.command("new-experiment")
+@app.command("new-experiment", rich_help_panel=SCREENING)
 def new_experiment(
     out: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write.")] = Path("experiment.yaml"),
     study: Annotated[str | None, typer.Option("--from", help="DATASET:STUDY, a study to write as an experiment.")] = None,
@@ -37,7 +37,7 @@ def new_experiment(
     print(out)
 
 
-@app.command()
+@app.command(rich_help_panel=SCREENING)
 def simulate(
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml|DIR", help="The experiment; with --compare, a folder of a run.")],
     model: Annotated[str | None, typer.Option(help="Folder or Hub id of a causal language model, or the server's name for it.")] = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .app import AsJson, StudiesDir, app
+from .app import STUDIES, AsJson, StudiesDir, app
 from .shown import dump, show
 
 _FILES = {"id": "study", "simulated": "simulated", "broken": "broken"}
@@ -15,7 +15,7 @@ _RELEASE = {"id": "study", "split": "split", "listed": "year", "rows": "rows", "
 _HIDDEN = ("id", "kind", "defects", "listed", "n_defects", "simulated", "broken")
 
 
-@app.command()
+@app.command(rich_help_panel=STUDIES)
 def studies(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[STUDY...]", help="Studies of the release to show in full.")] = None,
     split: Annotated[str | None, typer.Option(help="Release: seen or unseen.")] = None,

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.progress import MofNCompleteColumn, Progress
 
-from .app import AsJson, DatasetDir, app
+from .app import MODELS, AsJson, DatasetDir, app
 from .shown import console, dump
 
 _COST = "What it may cost"
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def trace(
     dataset: DatasetDir,
     config: Annotated[list[str], typer.Option(help="A split configuration; given more than once: training rows of all of them.")],
