@@ -59,7 +59,7 @@ class Judged(NamedTuple):
         return Judged(self.rows.take(index), self.shown_to[index], self.chosen[index], self.options[index])
 
 
-class _Judgements(NamedTuple):
+class Judgements(NamedTuple):
     """One entry for each profile judged: the row, the profile, and the answer to it on [0, 1]."""
 
     row: Ints
@@ -119,9 +119,9 @@ class Conjoints:
 
     def _outcome(self, study: int, people: Judged, model: Judged, crossed: bool) -> Found:
         profiles = self.profiles[study]
-        judged, left_out = _judgements(profiles, people)
+        judged, left_out = judgements(profiles, people)
         rows = people.rows.take(judged.row)._replace(value=judged.value)
-        of_model, _ = _judgements(profiles, model)
+        of_model, _ = judgements(profiles, model)
         if not len(judged.row) or not len(of_model.row):
             return Found(NONE, [], left_out)
         if crossed:
@@ -160,7 +160,7 @@ def _chosen(answers: Answers, scale: Scale, most: int) -> Floats:
     return flat.reshape(-1, most).astype(np.float64)
 
 
-def _judgements(profiles: Profiles, asked: Judged) -> tuple[_Judgements, Counter[str]]:
+def judgements(profiles: Profiles, asked: Judged) -> tuple[Judgements, Counter[str]]:
     """What is said of single profiles, and how many rows say nothing of one, by reason."""
     question = profiles.question(asked.shown_to, asked.rows.task, asked.rows.item)
     n = profiles.n[question]
@@ -168,10 +168,10 @@ def _judgements(profiles: Profiles, asked: Judged) -> tuple[_Judgements, Counter
     left_out = Counter({NO_PROFILE: int((question < 0).sum()), NOT_A_CHOICE: int(((question >= 0) & ~choice).sum())})
     row, profile, place = profiles.shown(np.where(choice, question, -1))
     value = np.where(n[row] == 1, asked.rows.value[row], asked.chosen[row, place])
-    return _Judgements(row, profile, value), +left_out
+    return Judgements(row, profile, value), +left_out
 
 
-def _crossed(profiles: Profiles, people: Rows, profile: Ints, asked: Rows, of_model: _Judgements) -> tuple[Contrasts, int]:
+def _crossed(profiles: Profiles, people: Rows, profile: Ints, asked: Rows, of_model: Judgements) -> tuple[Contrasts, int]:
     """AMCEs with what the levels add by the model's answers in the place of people's, and how many contrasts those do not tell apart.
 
     Least squares on the levels and the conditions, every answer less its persona's mean: a persona that lacks an answer moves nothing.

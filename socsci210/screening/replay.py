@@ -25,6 +25,7 @@ from ..study_yaml import did_you_mean
 from ..texts import BLANK, bound, names_in
 from .experiment_checks import DRAW
 from .experiment_file import Experiment, ExperimentError
+from .names import outcome_names
 
 _FORM: Final = "DATASET:STUDY, a dataset folder and a study in it"
 _CONTEXT: Final = "the_context"  # a name that no blank has: it would have to be declared
@@ -68,6 +69,7 @@ class _Replay:
         self.about = _own(folder.table("studies"), study)[0]
         self.conditions = sorted(_own(folder.table("conditions"), study), key=lambda one: int(one["condition_num"]))
         self.outcomes = _own(folder.table("outcomes"), study)
+        self.names = outcome_names(self.outcomes)
         people = folder.table("participants", ["study_id", "participant", "demographic"])
         self.people = {one["participant"]: one["demographic"] for one in _own(people, study)}
         rows = folder.rows(columns=["participant", "condition_num", "task_num", "item_num", "stimuli"], studies=[study])
@@ -104,11 +106,9 @@ class _Replay:
 
     def _questions(self) -> Iterator[tuple[str, dict[int, _Met]]]:
         """By name of outcome (and item), what was asked in every condition; outcomes that cannot be asked again are told in the notes."""
-        several = {one["task_num"] for one in self.outcomes if one["item_num"] > 0}
         named: dict[str, dict[int, Mapping[str, Any]]] = {}
         for one in self.outcomes:
-            name = f"{one['outcome_id']}__{one['item_id']}" if one["task_num"] in several else one["outcome_id"]
-            named.setdefault(name[:60], {})[one["condition_num"]] = one
+            named.setdefault(self.names[one["task_num"], one["item_num"]], {})[one["condition_num"]] = one
         for name, asked in named.items():
             if reason := self._not_asked(asked):
                 self.notes.append(f"outcome {name} is left out: {reason}")
@@ -190,7 +190,7 @@ class _Replay:
         }  # fmt: skip
 
     def _outcome(self, name: str, met: Mapping[int, _Met], arms: list[dict[str, Any]], fills: Mapping[str, Any]) -> dict[str, Any]:
-        record = next(one for one in self.outcomes if name in (one["outcome_id"], f"{one['outcome_id']}__{one['item_id']}"[:60]))
+        record = next(one for one in self.outcomes if self.names[one["task_num"], one["item_num"]] == name)
         base = met[arms[self._control(arms)]["condition_num"]]
         others: dict[tuple[str, str, tuple[tuple[int, str], ...]], list[str]] = {}
         for arm in arms:

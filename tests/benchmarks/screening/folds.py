@@ -52,11 +52,12 @@ def make_folds(out: Path, *, seed: int, minutes: float, folds: Sequence[int] = r
                 report = build(ids, deposits=deposits, out=out / f"{fold}" / name, registry=Registry(), jobs=2)
                 assert not report.failed, report.failed
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        list(pool.map(lambda fold: _train(out / f"{fold}", seed, minutes), folds))
-    return [_scored(out / f"{fold}", seed) for fold in folds]
+        list(pool.map(lambda fold: train_small(out / f"{fold}", seed, minutes), folds))
+    return [scored(out / f"{fold}", seed) for fold in folds]
 
 
-def _train(folder: Path, seed: int, minutes: float) -> None:
+def train_small(folder: Path, seed: int, minutes: float) -> None:
+    """`folder`/model from `folder`/train, unless it is there."""
     if (folder / "model").exists():
         return
     with as_file(files("socsci210.train") / "configs" / "nano.yaml") as path:
@@ -66,7 +67,8 @@ def _train(folder: Path, seed: int, minutes: float) -> None:
     _say(f"trained {folder / 'model'}")
 
 
-def _scored(folder: Path, seed: int) -> Fold:
+def scored(folder: Path, seed: int) -> Fold:
+    """How `folder`/model does on the arms of `folder`/held_out; what is there already is kept."""
     held_out, model, results = folder / "held_out", folder / "model", folder / "results.json"
     if not results.exists():
         common = {"engine": "transformers", "model": str(model), "dataset": held_out, "config": "all", "split": "train", "seed": seed}
