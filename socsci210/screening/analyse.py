@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ..predict.shards import CLOSING, METADATA_KEY
 from .answered import Answered, read_answers
+from .conjoint import amces
 from .effects import Effect, all_effects, distributions
 from .evidence import Evidence, Reliability, measure
 from .experiment_file import Experiment
@@ -34,6 +35,7 @@ class Screening:
         distributions: predicted share of every answer by outcome and arm.
         subgroups: effects by group; `groups_left_out` counts groups of under 30 people, by field.
         hypotheses: ranked; see `hypotheses`.
+        amces: of a conjoint, what its levels add; see `conjoint`. No rows for other experiments.
         notes: what a reader must know of this run.
     """
 
@@ -46,6 +48,7 @@ class Screening:
     distributions: pa.Table
     subgroups: pa.Table
     hypotheses: pa.Table
+    amces: pa.Table
     groups_left_out: dict[str, int]
     notes: tuple[str, ...]
     answered: tuple[Answered, ...]
@@ -53,7 +56,13 @@ class Screening:
 
 
 def analyse(
-    experiment: Experiment, personas: pa.Table, answers: pa.Table, evidence: Evidence | str | None = None, *, seed: int = 0
+    experiment: Experiment,
+    personas: pa.Table,
+    answers: pa.Table,
+    evidence: Evidence | str | None = None,
+    *,
+    profiles: pa.Table | None = None,
+    seed: int = 0,
 ) -> Screening:
     """Analyse a run.
 
@@ -62,10 +71,11 @@ def analyse(
         personas: whom (columns of `parts.PERSONAS_SCHEMA`).
         answers: of every persona (columns of `parts.ANSWERS_SCHEMA`).
         evidence: of `read_evidence`; text says why there is none.
+        profiles: of a conjoint, what each profile showed (columns of `parts.profiles_schema`).
         seed: of the resampling behind the interval of r.
 
     Raises:
-        DatasetError: answers that are incomplete, of something else, or no distributions.
+        DatasetError: answers that are incomplete, of something else, or no distributions; a conjoint without its profiles.
     """
     answered = read_answers(experiment, personas, answers)
     replayed = _replayed(personas, evidence)
@@ -76,13 +86,14 @@ def analyse(
     expected = Expected(evidence if isinstance(evidence, Evidence) and reliability.refused is None else None)
     effects = all_effects(experiment, answered)
     found = tested(experiment, effects, expected)
+    levels, no_levels = amces(experiment, answered, answers, profiles)
     groups, left_out = subgroup_effects(effects, personas, experiment.subgroups)
     about = _about(answers)
     return Screening(
         experiment=experiment, about=about, people=len(answered[0].people), made_up=bool(about.get("made_up", False)),
         reliability=reliability, effects=_effect_table(effects, expected, experiment.topic), distributions=distributions(answered),
-        subgroups=groups, hypotheses=hypothesis_table(found), groups_left_out=left_out,
-        notes=_notes(experiment, answered, about, effects, replayed),
+        subgroups=groups, hypotheses=hypothesis_table(found), amces=levels, groups_left_out=left_out,
+        notes=(*_notes(answered, about, effects, replayed), *no_levels),
         answered=answered, tested=tuple(found),
     )  # fmt: skip
 
@@ -100,17 +111,10 @@ def _replayed(personas: pa.Table, evidence: Evidence | str | None) -> str:
     return next(iter(sorted(sources & set(evidence.studies))), "")
 
 
-def _notes(
-    experiment: Experiment, answered: tuple[Answered, ...], about: dict[str, Any], effects: list[Effect], replayed: str
-) -> tuple[str, ...]:
+def _notes(answered: tuple[Answered, ...], about: dict[str, Any], effects: list[Effect], replayed: str) -> tuple[str, ...]:
     notes = []
     if replayed:
         notes.append(f"These are people of {replayed}: how the model did on that study is left out of its measured reliability.")
-    if experiment.attributes:
-        notes.append(
-            "A conjoint: effects of its attributes are not estimated here. The predicted answers and profiles.parquet, one row for each "
-            "profile, are ready for a regression on levels; arms below are averaged over the questions."
-        )
     if len(answered[0].variants) == 1:
         notes.append("One wording of the prompt: intervals cover which personas were drawn, not how they were asked.")
     low = [one for one in answered if one.mass.min() < 0.9]

@@ -21,12 +21,12 @@ from ..metrics.socsci210.effects import INTERVAL_95, Contrasts
 from .experiment_file import Experiment, read_experiment
 from .parts import EXPERIMENT
 from .real import Real
-from .tables import write_json, write_table
+from .tables import AMCES, write_json, write_table
 
 EFFECTS_FILE: Final = "effects.parquet"
-LEVELS_FILE: Final = "amces.parquet"
+LEVELS_FILE: Final = f"{AMCES}.parquet"
 COMPARISON: Final = "comparison"
-LEVELS: Final = "comparison_amces"
+LEVELS: Final = f"{COMPARISON}_{AMCES}"
 _ARMS: Final = ("outcome", "arm", "against")
 _LEVELS: Final = ("outcome", "arm", "attribute", "level", "against")
 _FIGURES: Final = [(name, pa.float64()) for name in ("predicted", "low", "high", "human", "human_se", "human_low", "human_high")] + [

@@ -54,6 +54,34 @@ def comparison_figures(experiment: Experiment, table: pa.Table) -> list[Drawing]
     return out
 
 
+def level_figures(experiment: Experiment, rows: Sequence[dict[str, Any]]) -> list[Drawing]:
+    """One figure for each outcome and arm of a conjoint: what its levels add by the predictions, and among people where that is known."""
+    out = []
+    for outcome, arm in dict.fromkeys((row["outcome"], row["arm"]) for row in rows):
+        own = [row for row in rows if (row["outcome"], row["arm"]) == (outcome, arm)][:MOST]
+        drawn = [Row(level_words(experiment, row["attribute"], row["level"]), _of_level(row), _of_people(row)) for row in own]
+        title = experiment.outcome(outcome).label + (f", {experiment.arm(arm).label}" if len(experiment.arms) > 1 else "")
+        notes = ["Against the first level of each attribute."]
+        out.append(dots(f"levels-{outcome}-{arm}", title, drawn, _axis(drawn, "effect, from 0 to 1"), notes=notes, said=[STAMP]))
+    return out
+
+
+def level_words(experiment: Experiment, attribute: str, level: str) -> str:
+    """A level and its attribute, as people see them."""
+    found = next(one for one in experiment.attributes if one.name == attribute)
+    return f"{found.title}: {found.levels[level]}"
+
+
+def _of_people(row: dict[str, Any]) -> str:
+    """The figure at the right: people's effect where it is known."""
+    return signed(row["human"] if "human" in row else row["effect"], 2)
+
+
+def _of_level(row: dict[str, Any]) -> tuple[Mark, ...]:
+    own = Mark("model", row.get("effect", row.get("predicted")), row["low"], row["high"])
+    return (own, Mark("people", row["human"])) if "human" in row else (own,)
+
+
 def distribution_figures(experiment: Experiment, answered: Sequence[Answered]) -> list[tuple[str, list[Drawing]]]:
     """By outcome: the control arm as bars, every other arm as lines over them."""
     return [
@@ -90,7 +118,7 @@ def _means(direction: str) -> str:
     return "a higher answer means more of it" if direction == "up" else "a lower answer means more of it"
 
 
-def _axis(rows: Sequence[Row]) -> Axis:
+def _axis(rows: Sequence[Row], words: str = "effect, as a share of the whole scale") -> Axis:
     ends = [value for row in rows for mark in row.marks for value in (mark.value, mark.low, mark.high) if value is not None]
     most = 1.08 * max((abs(value) for value in ends), default=0.0) or 0.1
-    return Axis(-most, most, "effect, as a share of the whole scale")
+    return Axis(-most, most, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ..report.drawing import figure_style
 from ..report.words import NONE, WORDS, interval, number, percent, signed
 from .analyse import Screening
 from .experiment_file import Experiment
-from .figures import comparison_figures, distribution_figures, effect_figures
+from .figures import comparison_figures, distribution_figures, effect_figures, level_figures, level_words
 from .power import MOST
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def write_page(screening: Screening, out: Path) -> Path:
         slope=screening.reliability.overall.of_slope if screening.reliability.overall else None,
         hypotheses=list(zip(screening.hypotheses.to_pylist(), screening.tested, strict=True)),
         effects=screening.effects.to_pylist(),
+        levels=screening.amces.to_pylist(),
+        of_levels=level_figures(experiment, screening.amces.to_pylist()),
+        level_words=partial(level_words, experiment),
         subgroups=sorted((row for row in screening.subgroups.to_pylist() if row["differs"]), key=lambda row: row["p_holm"])[:60],
         predicted=effect_figures(experiment, screening.effects, shrunk=False),
         expected=effect_figures(experiment, screening.effects, shrunk=True) if believed else [],
@@ -45,8 +49,11 @@ def write_page(screening: Screening, out: Path) -> Path:
 def write_comparison(experiment: Experiment, comparison: Comparison, out: Path) -> Path:
     """Write the page that holds a screening against real data; otherwise as `write_page`."""
     drawn = comparison_figures(experiment, comparison.table)
-    rows = comparison.table.to_pylist()
-    return _write("comparison.html.jinja", out, experiment=experiment, comparison=comparison, rows=rows, drawn=drawn)
+    rows, levels = comparison.table.to_pylist(), comparison.levels.to_pylist()
+    return _write(
+        "comparison.html.jinja", out, experiment=experiment, comparison=comparison, rows=rows, drawn=drawn, levels=levels,
+        of_levels=level_figures(experiment, levels), level_words=partial(level_words, experiment),
+    )  # fmt: skip
 
 
 def people_needed(n: int | None) -> str:

@@ -35,7 +35,8 @@ class Simulation:
         experiment: what was asked.
         personas, answers: columns as of `screening.parts`. The page and the tables are of these.
         profiles: of a conjoint, what each profile showed, ready for a regression; else None.
-        screening: effects, distributions, subgroups and hypotheses, and how far the model may be believed.
+        screening: effects, distributions, subgroups, hypotheses and, of a conjoint, what its levels add (`amces`); and how far the model
+            may be believed.
         folder: where everything was written, or None.
         page: the page, or None.
     """
@@ -109,7 +110,7 @@ def simulate(
             say(f"no evidence how far this model may be believed: {known}")
         answers = pq.read_table(path)
         profiles = pq.read_table(folder / PROFILES) if read.attributes else None
-        found = Simulation(read, who, answers, profiles, analyse(read, who, answers, known, seed=seed), None, None)
+        found = Simulation(read, who, answers, profiles, analyse(read, who, answers, known, profiles=profiles, seed=seed), None, None)
         if out is None:
             return found
         write_tables(found.screening, folder)

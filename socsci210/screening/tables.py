@@ -17,12 +17,15 @@ from .reliability import Shrinkage
 
 SUMMARY: Final = "screening.json"
 TABLES: Final = ("effects", "distributions", "subgroups", "hypotheses")
+AMCES: Final = "amces"
+"""One more, of a conjoint."""
 
 
 def write_tables(screening: Screening, folder: Path) -> list[Path]:
     """Write all of them into the folder, each whole or not at all, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = [path for name in TABLES for path in write_table(getattr(screening, name), folder / name)]
+    names = (*TABLES, *([AMCES] if screening.experiment.attributes else []))
+    written = [path for name in names for path in write_table(getattr(screening, name), folder / name)]
     return [*written, write_json(summary(screening), folder / SUMMARY)]
 
 

@@ -4,7 +4,10 @@ Personas and prompt variants are crossed: every persona answered every variant. 
 weighted sum over personas, averaged over variants, has the variance of a two-way layout with random effects (Searle, Casella & McCulloch
 1992, ch. 4): sum a_i^2 (s_p^2 + s_pv^2 / V) + s_v^2 / V. With three or four variants a bootstrap over them would be too narrow by far, and
 Satterthwaite's degrees of freedom too many where the variants happen to agree. So each part gets the t quantile of its own degrees of
-freedom, and the squares are added (Cochran's approximation, 1964).
+freedom, and the squares of these reaches are added (Howe 1974, JASA 69, 789-794; Zou & Donner 2008, Statistics in Medicine 27, 1693-1702).
+
+Whatever is estimated, it is a sum of what each persona moves it by, to first order (its influence): for a weighted mean, weight times
+distance from the mean; for the effect of a conjoint's level, see `conjoint`. So one formula serves all.
 """
 
 from __future__ import annotations
@@ -54,21 +57,31 @@ def crossed(values: Floats, pull: Floats, group: Ints | None = None) -> Estimate
     used = pull != 0
     x, a = values[used], pull[used]
     code = np.zeros(len(a), np.int64) if group is None else np.unique(group[used], return_inverse=True)[1].reshape(-1)
-    n_groups, n_variants = int(code.max()) + 1, x.shape[1]
-    by_variant = a @ x
+    n_groups = int(code.max()) + 1
     mass = np.abs(a)
     whole = total(code, mass, n_groups)
     centre = np.stack([total(code, mass * column, n_groups) / whole for column in x.T], axis=1)[code]  # of each variant
-    own = x.mean(axis=1)
     counts = np.bincount(code, minlength=n_groups).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         small = np.where(counts > 1, counts / (counts - 1), np.nan)[code]
-    people = float((small * a**2 * (own - centre.mean(axis=1)) ** 2).sum())
-    freedom_people = float(counts.min() - 1)
+    return combined(a @ x, a[:, None] * (x - centre), small, float(counts.min() - 1))
+
+
+def combined(by_variant: Floats, influence: Floats, small: Floats, freedom_people: float) -> Estimated:
+    """An estimate of every variant, averaged over variants, with its uncertainty over personas and variants.
+
+    Args:
+        by_variant: shape (variants,).
+        influence: what each persona moves each of them by, summing to 0 over the personas of a mean, shape (personas, variants).
+        small: correction of the squares for few personas, G / (G - 1) of each one's mean, shape (personas,).
+        freedom_people: degrees of freedom of the part that is due to personas.
+    """
+    n_variants = len(by_variant)
+    own = influence.mean(axis=1)
+    people = float((small * own**2).sum())
     wording = 0.0
     if n_variants > 1:
-        both = x - centre - (own - centre.mean(axis=1))[:, None]
-        mixed = float((a**2 * (both**2).sum(axis=1)).sum()) / (n_variants * (n_variants - 1))
+        mixed = float(((influence - own[:, None]) ** 2).sum()) / (n_variants * (n_variants - 1))
         wording = max(float(by_variant.var(ddof=1)) / n_variants - mixed, 0.0)
     variance = people + wording
     value, se = float(by_variant.mean()), float(np.sqrt(variance))
