@@ -1,10 +1,12 @@
-"""Outputs may replace an earlier output of the same kind, and nothing else."""
+"""Outputs may replace an earlier output of the same kind, and nothing else; they are there whole or not at all."""
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from .errors import DatasetError
 
@@ -36,3 +38,18 @@ def replaceable(out: str | Path, kind: re.Pattern[bytes], what: str) -> Path:
                 fix="name another file with --out",
             )  # fmt: skip
     return path
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
+    """Write a file that is there whole or not at all, whenever the process or the machine stops, and return its path.
+
+    Args:
+        path: the file; one that is there is replaced. Its folder is made.
+        write: writes what it is to hold to the path that it is given.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".tmp")
+    write(draft)
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    return draft.replace(path)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import AliasChoices, Field, ValidationError
 
 from .errors import DatasetError
-from .replacing import RESULTS, replaceable
+from .replacing import RESULTS, replaceable, write_whole
 from .result_parts import (
     AnswerMass,
     Calibration,
@@ -119,11 +119,8 @@ class Results(Part):
             DatasetError: `path` is a folder, or a file that is no results file.
         """
         out = replaceable(path, RESULTS, "results file")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = out.with_name(out.name + ".tmp")
-        temporary.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        temporary.replace(out)
-        return out
+        text = self.model_dump_json(indent=1) + "\n"
+        return write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
 
     @classmethod
     def read_json(cls, path: str | Path) -> Results:

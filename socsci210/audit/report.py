@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from ..replacing import write_whole
 from .page import ACTIONS, page, share
 from .records import Finding, StudySummary
 from .rules import RULES, Rule
@@ -135,9 +136,4 @@ def _study(study: StudySummary) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
-    return path
+    return write_whole(Path(path), lambda draft: draft.write_text(text, encoding="utf-8"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..replacing import write_whole
 from .config import ExperimentError
 
 Say = Callable[[str], None]
@@ -66,8 +67,4 @@ def write_json(path: Path, value: object) -> Path:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a text file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
-    return path
+    return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))

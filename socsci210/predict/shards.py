@@ -10,7 +10,6 @@ processes made together, equal the one of a single uninterrupted process.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DatasetError
+from ..replacing import write_whole
 
 METADATA_KEY: Final = b"socsci210"
 PREDICTIONS: Final = pa.schema(
@@ -170,7 +170,7 @@ def _open_parts(parts: Path, metadata: dict[str, Any]) -> None:
     note = parts / "run.json"
     text = json.dumps(metadata, sort_keys=True, indent=1)
     if not note.exists():
-        _replace(note, lambda path: path.write_text(text, encoding="utf-8"))
+        write_whole(note, lambda path: path.write_text(text, encoding="utf-8"))
     elif (found := json.loads(note.read_text(encoding="utf-8"))) != json.loads(text):
         differs = sorted(key for key in {*found, *metadata} if found.get(key) != metadata.get(key))
         raise DatasetError(
@@ -208,12 +208,4 @@ def _finish(
 
 
 def _write_atomic(table: pa.Table, path: Path) -> None:
-    _replace(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    write(temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, lambda draft: pq.write_table(table, draft, compression="zstd"))

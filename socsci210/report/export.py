@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ..replacing import write_whole
 from .drawing import Drawing, printable
 
 PNG_SCALE: Final = 2  # pixels of a PNG for one of the SVG
@@ -55,6 +56,4 @@ def _file_name(name: str) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_bytes(content)
-    draft.replace(path)
+    write_whole(path, lambda draft: draft.write_bytes(content))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from ..language_model import run_record
 from ..predict.openai_options import ServerOptions
 from ..predict.shards import CLOSING, METADATA_KEY, Progress, read_metadata, run_sharded
 from ..prompts import get_template, same_words, template_hash
+from ..replacing import write_whole
 from ..row_texts import RowTexts
 from .asked import Asked
 from .experiment_file import Experiment, ExperimentError, read_experiment
@@ -178,16 +178,15 @@ def _write_inputs(experiment: Experiment, personas: pa.Table, asked: Asked, out:
             _write_people(personas, asked, out)
             return
         raise ExperimentError("holds other people", where=str(out / PERSONAS), fix="choose another --out, or delete this folder")
-    out.mkdir(parents=True, exist_ok=True)
     _write_people(personas, asked, out)
     text = source.read_text(encoding="utf-8-sig") if source else experiment_yaml(experiment)
-    _replace(copy, lambda path: path.write_text(text, encoding="utf-8"))
+    write_whole(copy, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _write_people(personas: pa.Table, asked: Asked, out: Path) -> None:
-    _replace(out / PERSONAS, lambda path: pq.write_table(personas, path, compression="zstd"))
+    write_whole(out / PERSONAS, lambda path: pq.write_table(personas, path, compression="zstd"))
     if asked.experiment.attributes:
-        _replace(out / PROFILES, lambda path: pq.write_table(asked.profiles(), path, compression="zstd"))
+        write_whole(out / PROFILES, lambda path: pq.write_table(asked.profiles(), path, compression="zstd"))
 
 
 def experiment_yaml(experiment: Experiment) -> str:
@@ -299,7 +298,7 @@ def _finish(out: Path, asked: Asked, rows: dict[str, npt.NDArray[np.int64]], met
     closing = {"versions": _versions(), "people_left_out": len(silent), **({"server": usage} if usage else {})}
     stored = json.dumps({**metadata, CLOSING: closing}, sort_keys=True).encode()
     table = table.replace_schema_metadata({METADATA_KEY: stored})
-    _replace(out / ANSWERS, lambda path: pq.write_table(table, path, compression="zstd"))
+    write_whole(out / ANSWERS, lambda path: pq.write_table(table, path, compression="zstd"))
     shutil.rmtree(out / SHARDS)
 
 
@@ -311,12 +310,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file that is there whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    write(temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from ..replacing import write_whole
 from .analyse import Screening
 from .reliability import Shrinkage
 
@@ -23,7 +25,6 @@ AMCES: Final = "amces"
 
 def write_tables(screening: Screening, folder: Path) -> list[Path]:
     """Write all of them into the folder, each whole or not at all, and return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     names = (*TABLES, *([AMCES] if screening.experiment.attributes else []))
     written = [path for name in names for path in write_table(getattr(screening, name), folder / name)]
     return [*written, write_json(summary(screening), folder / SUMMARY)]
@@ -34,17 +35,14 @@ def write_table(table: pa.Table, stem: Path) -> list[Path]:
     paths = []
     for ending, write in ((".csv", pyarrow.csv.write_csv), (".parquet", pq.write_table)):
         path = stem.with_name(stem.name + ending)
-        draft = path.with_name(path.name + ".tmp")
-        write(table, draft)
-        paths.append(draft.replace(path))
+        paths.append(write_whole(path, partial(write, table)))
     return paths
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> Path:
     """Write a file of JSON."""
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return draft.replace(path)
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
 def summary(screening: Screening) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..reasoning import TRACES
+from ..replacing import write_whole
 
 
 def write_traces(out: Path, rows: pa.Table, traces: Sequence[str], prompts: Sequence[str], about: dict[str, Any], *, key: bytes) -> None:
@@ -27,8 +27,4 @@ def write_traces(out: Path, rows: pa.Table, traces: Sequence[str], prompts: Sequ
     }  # fmt: skip
     table = pa.table(columns).select(TRACES.names).cast(TRACES)
     table = table.replace_schema_metadata({key: json.dumps(about, ensure_ascii=False, sort_keys=True)})
-    temporary = out.with_name(out.name + ".tmp")
-    pq.write_table(table, temporary, compression="zstd")
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(out)
+    write_whole(out, lambda draft: pq.write_table(table, draft, compression="zstd"))
