@@ -91,7 +91,7 @@ def test_levels_add_what_they_are_worth(screening: Screening) -> None:
         assert one["low"] < one["effect"] < one["high"] and one["effect"] == pytest.approx(WORTH[level] / 2, abs=0.035)
         assert one["robust"] and one["same_sign"] and one["base"] == pytest.approx(one["effect"])
         assert one["profiles"] == screening_profiles()[level]
-    assert any("trust: it does not show all profiles" in note for note in screening.notes)
+    assert any("trust: it shows no profile" in note for note in screening.notes)
 
 
 def screening_profiles() -> dict[str, int]:

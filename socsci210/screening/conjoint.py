@@ -1,7 +1,7 @@
 """What the levels of a conjoint add by the predicted answers: average marginal component effects (Hainmueller, Hopkins & Yamamoto 2014).
 
 A choice among as many profiles as the scale has answers says of each profile how probable it is to be chosen, the lowest answer being
-profile 1; a question that shows one profile says where on the scale its rating lies, from 0 to 1. The AMCE of a level is the weighted mean
+profile 1; an outcome that shows one profile says where on the scale its rating lies, from 0 to 1. The AMCE of a level is the weighted mean
 over all profiles that show it, less that over those that show the attribute's first level: what `metrics.socsci210.effects.amce` works out
 for people. Levels are drawn independently of each other, so that nothing else differs between the two but by chance.
 
@@ -55,27 +55,30 @@ def amces(
     rows: list[dict[str, Any]] = []
     notes = []
     for one in answered:
-        if reason := _no_judgement(experiment, one):
-            notes.append(f"No effects of levels on {one.outcome.id}: {reason}.")
+        which = _profiles_of(experiment, one)
+        if isinstance(which, str):
+            notes.append(f"No effects of levels on {one.outcome.id}: {which}.")
             continue
-        value = _judged(one, answers, levels.shape[2] > 1)
+        value, of_people = _judged(one, answers, choice=len(which) > 1), levels[one.people][:, :, which]
         for place, arm in enumerate(one.arms):
             key = {"outcome": one.outcome.id, "arm": arm}
-            rows += [key | row for row in _of_arm(experiment, one, value[:, place], levels[one.people])]
+            rows += [key | row for row in _of_arm(experiment, one, value[:, place], of_people)]
     return pa.Table.from_pylist(rows, SCHEMA), notes
 
 
-def _no_judgement(experiment: Experiment, one: Answered) -> str | None:
-    """Why answers to an outcome say nothing of single profiles."""
-    shown = {PROFILE + str(number + 1) for number in range(experiment.profiles)}
+def _profiles_of(experiment: Experiment, one: Answered) -> list[int] | str:
+    """The profiles, from 0, of which the answers to an outcome say something, or why there are none."""
+    shown: set[str] = set()
     for arm in one.arms:
         context, question, scale = one.outcome.asked_in(arm)
         texts = (experiment.arm(arm).text, context, question, *scale.labels.values())
-        if shown - {name for text in texts for name in names_in(text)}:
-            return "it does not show all profiles"
-    if 1 < experiment.profiles != len(one.support):
-        return f"with {experiment.profiles} profiles in a question, only a choice among them says something of each"
-    return None
+        shown |= {name for text in texts for name in names_in(text) if name.startswith(PROFILE)}
+    found = sorted(int(name.removeprefix(PROFILE)) - 1 for name in shown)
+    if not found:
+        return "it shows no profile"
+    if len(found) > 1 and len(found) != len(one.support):
+        return f"of {len(found)} profiles in a question, only a choice among them says something of each"
+    return found
 
 
 def _levels(experiment: Experiment, answers: pa.Table, profiles: pa.Table | None) -> Ints:
@@ -100,7 +103,7 @@ def _levels(experiment: Experiment, answers: pa.Table, profiles: pa.Table | None
     return np.stack([code.to_numpy().astype(np.int64).reshape(shape) for code in codes], axis=-1)
 
 
-def _judged(one: Answered, answers: pa.Table, choice: bool) -> Floats:
+def _judged(one: Answered, answers: pa.Table, *, choice: bool) -> Floats:
     """What is said of every profile on [0, 1], shape (people, arms, variants, tasks, profiles)."""
     own = answers.filter(pc.equal(answers.column("outcome"), one.outcome.id)).combine_chunks()
     person = np.searchsorted(one.people, own.column("persona").to_numpy())

@@ -23,9 +23,10 @@ from ..schema import MAX_ENUMERATED, Scale
 from ..stimuli import OPENINGS, answer_format
 from ..study_yaml import did_you_mean
 from ..texts import BLANK, bound, names_in
-from .experiment_checks import DRAW
-from .experiment_file import Experiment, ExperimentError
+from .experiment_checks import DRAW, PROFILE
+from .experiment_file import Experiment, ExperimentError, read_experiment
 from .names import outcome_names
+from .replay_profiles import blanked
 
 _FORM: Final = "DATASET:STUDY, a dataset folder and a study in it"
 _CONTEXT: Final = "the_context"  # a name that no blank has: it would have to be declared
@@ -65,7 +66,7 @@ def experiment_of(spec: str) -> tuple[Experiment, list[str]]:
 
 class _Replay:
     def __init__(self, folder: DatasetFolder, study: str) -> None:
-        self.study, self.notes = study, list[str]()
+        self.study, self.notes, self.tasks = study, list[str](), 1
         self.about = _own(folder.table("studies"), study)[0]
         self.conditions = sorted(_own(folder.table("conditions"), study), key=lambda one: int(one["condition_num"]))
         self.outcomes = _own(folder.table("outcomes"), study)
@@ -77,6 +78,8 @@ class _Replay:
         for row in rows.set_column(4, "stimuli", rows.column("stimuli").cast(pa.string())).to_pylist():
             cell = self.rows.setdefault((row["condition_num"], row["task_num"], row["item_num"]), {})
             cell[row["participant"]] = row["stimuli"]
+        self.shown = blanked(self.rows, _own(folder.table("attributes"), study))
+        self.rows = self.shown.rows
 
     def experiment(self) -> tuple[Experiment, list[str]]:
         met = dict(self._questions())
@@ -86,6 +89,7 @@ class _Replay:
         arms, frames = self._arms(met)
         fills = self._fills(met)
         content: dict[str, Any] = {
+            **self._conjoint(met),
             "format": 1,
             "title": self.about["title"],
             "topic": self.about["topic"] or None,
@@ -100,7 +104,16 @@ class _Replay:
             if arm["id"] != control
         ]
         self.notes.append("hypotheses: the dataset has none, so every arm is said to give more of the first outcome: write your own")
-        return Experiment.model_validate(content), self.notes
+        return read_experiment(content), self.notes
+
+    def _conjoint(self, met: Mapping[str, Mapping[int, _Met]]) -> dict[str, Any]:
+        """The attributes, where outcomes show profiles."""
+        used = {name for of in met.values() for one in of.values() for name in names_in(one.context) if name.startswith(PROFILE)}
+        if not used:
+            return {}
+        self.notes.append("profiles: levels are drawn anew, all as often and independently of each other, in the order of the attributes")
+        profiles = max(int(name.removeprefix(PROFILE)) for name in used)
+        return {"attributes": self.shown.attributes, "profiles": profiles, "tasks": self.tasks}
 
     # --- what was asked ----------------------------------------------------------------------------------------------------------
 
@@ -109,15 +122,27 @@ class _Replay:
         named: dict[str, dict[int, Mapping[str, Any]]] = {}
         for one in self.outcomes:
             named.setdefault(self.names[one["task_num"], one["item_num"]], {})[one["condition_num"]] = one
+        of_profiles: dict[str, list[dict[int, _Met]]] = {}
         for name, asked in named.items():
             if reason := self._not_asked(asked):
                 self.notes.append(f"outcome {name} is left out: {reason}")
                 continue
             found = {condition: self._met(one) for condition, one in asked.items()}
             if any(one is None for one in found.values()):
-                self.notes.append(f"outcome {name} is left out: what people read before it differs by person, as in a conjoint")
+                self.notes.append(f"outcome {name} is left out: what people read before it differs by person")
                 continue
-            yield name, {condition: one for condition, one in found.items() if one is not None}
+            known = {condition: one for condition, one in found.items() if one is not None}
+            first = next(iter(asked.values()))
+            if first["task_num"] in self.shown.tasks:  # items are one question about other profiles
+                of_profiles.setdefault(first["outcome_id"], []).append(known)
+            else:
+                yield name, known
+        for name, items in of_profiles.items():
+            if any(item != items[0] for item in items):
+                self.notes.append(f"outcome {name} is left out: its items are different questions about profiles")
+            else:
+                self.tasks = max(self.tasks, len(items))
+                yield name, items[0]
 
     def _not_asked(self, asked: Mapping[int, Mapping[str, Any]]) -> str | None:
         if len(asked) < len(self.conditions):
@@ -190,7 +215,6 @@ class _Replay:
         }  # fmt: skip
 
     def _outcome(self, name: str, met: Mapping[int, _Met], arms: list[dict[str, Any]], fills: Mapping[str, Any]) -> dict[str, Any]:
-        record = next(one for one in self.outcomes if self.names[one["task_num"], one["item_num"]] == name)
         base = met[arms[self._control(arms)]["condition_num"]]
         others: dict[tuple[str, str, tuple[tuple[int, str], ...]], list[str]] = {}
         for arm in arms:
@@ -203,10 +227,10 @@ class _Replay:
         ]
         return {
             "id": name, "label": name.replace("__", ": ").replace("_", " ").capitalize(), "question": _fixed(base.question, fills),
-            "context": _fixed(base.context, fills), "wordings": wordings, "scale": self._answers(name, record, base.scale),
+            "context": _fixed(base.context, fills), "wordings": wordings, "scale": self._answers(name, base.scale),
         }  # fmt: skip
 
-    def _answers(self, name: str, record: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+    def _answers(self, name: str, scale: Scale) -> dict[str, Any]:
         if scale.direction == "unknown":
             self.notes.append(f"outcome {name}: the study does not say which way its scale runs; it is written as up")
         kind = scale.kind
