@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from .crosswalks import crosswalk, crosswalk_names
 from .errors import GateError
 from .study_file import StudyFile
 from .study_origin import Reviewed
@@ -15,13 +16,25 @@ Standing = Literal["unreviewed", "accepted", "refused"]
 
 
 def content_hash(study: StudyFile) -> str:
-    """sha256 of everything that a study file says, but for the decisions about it.
+    """sha256 of everything that a decision about a study depends on: what its study file says, and what it takes from its crosswalk.
 
-    Comments, layout and the order of keys of the format change nothing. What is left out counts as left out, so a later version of the
-    format gives the same hash; 1 and "1" are different codes.
+    The deposit is in it by the sha256 that the study file gives of each file, and other bytes are refused when it is read. Comments, layout
+    and the order of keys of the format change nothing. What is left out counts as left out, so a later version of the format gives the same
+    hash; 1 and "1" are different codes. Gates are not in it: they run at every build, on whatever was accepted.
     """
     said = _plain(study.model_dump(exclude_unset=True, exclude={"reviewed"}))
+    if shared := _from_crosswalk(study):
+        said = [said, shared]
     return hashlib.sha256(json.dumps(said, ensure_ascii=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _from_crosswalk(study: StudyFile) -> Any:
+    """The fields that a study takes from its crosswalk, which may change without it; none of a crosswalk that is not there."""
+    name = study.demographics.crosswalk
+    if name is None or name not in crosswalk_names():
+        return None
+    taken = {field: found for field, found in crosswalk(name).items() if field not in study.demographics.fields}
+    return [[field, _plain(taken[field].model_dump(exclude_unset=True))] for field in sorted(taken)]
 
 
 def _plain(value: Any) -> Any:

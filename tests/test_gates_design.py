@@ -441,7 +441,7 @@ def _excusable(gate: str) -> tuple[Changes, Rows]:
 def test_an_exception_of_a_draft_is_a_question_for_its_reviewer(tmp_path: Path) -> None:
     excuse = {"exceptions": [{"gate": "leakage", "why": "People did read it."}]}
     study = toy(tmp_path, excuse).registry.get("toy").load()
-    assert list(_doubts(study, {})) == ["exceptions: may the gate leakage be left out here? People did read it."]
+    assert list(_doubts(study)) == ["exceptions: may the gate leakage be left out here? People did read it."]
 
 
 # --- labels of the data file and of the questionnaire ---------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ LAYER = {
     "blocks": "files", "child": "files", "confinement": "files", "readers": "files", "expressions": "files", "sql_rules": "files",
     "study_file": "study_files", "study_checks": "study_files", "study_yaml": "study_files", "registry": "study_files",
     "texts": "study_files", "crosswalks": "study_files", "new_study": "study_files",
-    "reviewing": "study_files", "study_schema": "study_files",
+    "reviewing": "study_files", "judgements": "study_files", "study_schema": "study_files",
     "study_origin": "study_files", "study_declared": "study_files",
     "loaders": "study_files",
     "fetching": "fetching", "drafting": "drafting", "exam": "exam",

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from socsci210.build import validate
+from socsci210.crosswalks import crosswalk, crosswalk_names
 from socsci210.errors import GateError, StudyFileError
 from socsci210.registry import VARIABLE, Registry, load_study_file
 from socsci210.review import collect, page, record, version
@@ -63,6 +64,20 @@ def test_the_hash_is_of_what_the_file_says() -> None:
     assert codes[0] != codes[1] != base
     edits = [{"label": "q1", "replace": dict(order)} for order in ((("a", " "), ("b", " ")), (("b", " "), ("a", " ")))]
     assert len({content_hash(parsed(outcomes__0__question=[one])) for one in edits}) == 2  # edits are made one after the other
+
+
+def test_the_hash_is_of_the_crosswalk_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = crosswalk_names()[0]
+    fields = dict(crosswalk(name))
+    first, second = list(fields)[:2]
+    study = parsed(demographics={"crosswalk": name, "fields": {first: None}})
+    base = content_hash(study)
+    assert base != content_hash(parsed(demographics={"fields": {first: None}}))
+    for changed, differs in ((first, False), (second, True)):  # the study reads the first otherwise, or not at all
+        other = fields | {changed: fields[changed].model_copy(update={"columns": ("elsewhere",)})}
+        monkeypatch.setattr("socsci210.reviewing.crosswalk", lambda _, other=other: other)
+        assert (content_hash(study) != base) is differs
+    assert content_hash(parsed(demographics={"crosswalk": "gone"})) != base  # the build says that there is none
 
 
 def test_open_questions_and_refusals_are_a_gate(tmp_path: Path) -> None:
@@ -223,6 +238,35 @@ def test_a_study_that_fails_shows_what_could_be_read(tmp_path: Path) -> None:
     sheet = collect(path_of(failing), failing.deposits)
     assert [gate.name for gate in sheet.gates if gate.errors] == ["stated_numbers"]
     assert "1 gate fails" in words(page(sheet))
+
+
+def test_what_only_a_person_can_judge_is_shown(tmp_path: Path) -> None:
+    why = "Both saw the same screen, see page 3."
+    changes = {
+        "drafted": None,
+        "exceptions": [{"gate": "leakage", "outcomes": ["support"], "why": why}],
+        "conditions.0.reads_outcome": "The arm stands nowhere else.",
+        "conditions.0.text": [{"description": f"A photograph of an oak {IMAGE}"}],
+        "outcomes.0.scale.direction": "unknown",
+        "data.duplicates": "keep_first",
+    }
+    one = study(tmp_path, changes)
+    (one.deposits / "toy" / "codes.txt").write_text("V1 age\nV2 sex\nV3 town\n")
+    (one.deposits / "toy" / "empty.pdf").write_bytes(b"not one")
+    sheet = collect(path_of(one), one.deposits)
+    html = page(sheet)
+    text = words(html)
+    for part in (
+        "exceptions exception the gate leakage is left out for support May the gate leakage be left out here? " + why,
+        "conditions.control May the arm be told from answers? The arm stands nowhere else.",
+        f"conditions.control.text described Does the description fit what people saw? A photograph of an oak {IMAGE}",
+        "outcomes.support Which end of the scale means more of it?",
+        "data.duplicates People stand in the file twice; is keep_first right?",
+        "5 texts in the study file's own words", "fills.name.values.1 Oldham", "outcomes.support.question Do you support trees?",
+        "codes.txt 3 blocks, not named in the study file", "empty.pdf cannot be read:",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "<img" not in html and [one.name for one in sheet.others] == ["codes.txt", "empty.pdf"]
 
 
 def test_a_missing_deposit_is_told_on_the_page(tmp_path: Path) -> None:

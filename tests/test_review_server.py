@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from socsci210.cli import app
 from socsci210.registry import load_study_file
-from socsci210.review import ReviewServer, version
+from socsci210.review import ReviewServer, statements, version
+from socsci210.review.statements import FIELD
 
 from .chromium import PROGRAM, Chromium
 from .reviewed_study import IMAGE, path_of, study
@@ -69,7 +70,9 @@ def ask(server: ReviewServer, method: str = "GET", path: str | None = None, fiel
 
 
 def fields(one: Toy, server: ReviewServer, do: str, **more: str) -> dict[str, str]:
-    return {"do": do, "secret": server.secret, "seen": version(path_of(one)), "reviewer": "Rita", "note": "Looked at all arms.", **more}
+    said = {f"{FIELD}{one.id}": "on" for one in statements(load_study_file(path_of(one)))} if do == "accepted" else {}
+    about = {"do": do, "secret": server.secret, "seen": version(path_of(one)), "reviewer": "Rita", "note": "Looked at all arms."}
+    return {**about, **said, **more}
 
 
 def test_only_this_host_with_the_token_is_answered(served: tuple[Toy, ReviewServer]) -> None:
@@ -114,6 +117,18 @@ def test_a_decision_is_recorded(served: tuple[Toy, ReviewServer]) -> None:
     status, html, _ = ask(server, "POST", fields=fields(one, server, "refused", seen="0" * 64))
     assert status == 200 and "changed since you looked" in html and "Looked at all arms." in html  # what was typed is not lost
     assert [entry.decision for entry in load_study_file(path_of(one)).reviewed] == ["accepted"]
+
+
+def test_nothing_is_accepted_without_every_statement(served: tuple[Toy, ReviewServer]) -> None:
+    one, server = served
+    good = fields(one, server, "accepted")
+    said = [name for name in good if name.startswith(FIELD)]
+    assert len(said) == 7  # five that hold for every study, one for what the file says on its own authority, one for the draft's questions
+    for name in said:
+        status, html, _ = ask(server, "POST", fields={key: value for key, value in good.items() if key != name})
+        assert status == 200 and "Nothing was written." in html and html.count("not ticked:") == 1
+    assert load_study_file(path_of(one)).reviewed == ()
+    assert ask(server, "POST", fields={key: value for key, value in fields(one, server, "refused").items() if key not in said})[0] == 303
 
 
 def test_an_edit_is_checked_saved_and_reread(served: tuple[Toy, ReviewServer]) -> None:

@@ -30,7 +30,7 @@ def review(
 ) -> None:
     """Show a study to a person, who accepts, edits or refuses it: a page on this machine, a file, or --accept/--refuse."""
     from ..registry import Registry
-    from ..review import collect, page, record, version
+    from ..review import collect, page, record, statements, version
 
     if accept and refuse:
         raise typer.BadParameter("one decision at a time", param_hint="--accept/--refuse")
@@ -40,6 +40,9 @@ def review(
         sheet = collect(path, deposits)
         if accept:
             _must_pass(sheet)
+            console.print(
+                "By accepting it you say:", *(f"  {one.text}" for one in statements(sheet.study)), sep="\n", markup=False, highlight=False
+            )
         record(path, decision="accepted" if accept else "refused", reviewer=reviewer, note=note, seen=seen)
         console.print(f"{'accepted' if accept else 'refused'} by {reviewer}: {path}", markup=False, highlight=False, soft_wrap=True)
         return

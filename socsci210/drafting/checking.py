@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from ..errors import ExpressionError, StudyFileError
 from ..expressions import check
 from ..extract.plan import uses
+from ..judgements import judgements
 from ..registry import load_study_file
 from ..study_file import StudyFile
 from ..study_origin import Claim
 from .evidence import evidence_faults
 from .material import Material
-from .submission import Submission, as_yaml, completed, own_text, walk
+from .submission import Submission, as_yaml, completed, own_text
 from .tools import ToolError, problems
 from .trial import SECONDS, Fault, try_out
 
@@ -85,7 +86,7 @@ def judge(arguments: Mapping[str, Any], material: Material, settings: Settings) 
     if parsed is None or faults:
         return Verdict(study, **verdict, faults=tuple(faults))  # type: ignore[arg-type]
     trial = try_out(as_yaml(study), material.deposit, seconds=settings.seconds)
-    return Verdict(study, **verdict, faults=trial.faults, texts=trial.texts, doubts=tuple(_doubts(parsed, study)))  # type: ignore[arg-type]
+    return Verdict(study, **verdict, faults=trial.faults, texts=trial.texts, doubts=tuple(_doubts(parsed)))  # type: ignore[arg-type]
 
 
 def _claims(given: object) -> list[Claim] | object:
@@ -124,29 +125,8 @@ def _forbidden(study: StudyFile, material: Material) -> Iterator[Fault]:
             yield Fault("identifiers", f"it reads {name}, which holds ids or people's own words", where, "other columns", "take it out")
 
 
-def _doubts(study: StudyFile, data: Mapping[str, Any]) -> Iterator[str]:
-    """What passes the gates and still wants a person's eyes."""
-    for path, value in walk(data):
-        if path[-1:] == ("description",) and isinstance(value, str) and len(path) > 2:
-            yield f"{_spoken(path)}: does the description fit what people saw? {value[:100]!r}"
-    if study.text_status == "truncated":
-        yield "text_status: is the wording really cut in the source itself?"
-    for condition in study.conditions:
-        if condition.why_same_text is not None:
-            yield f"conditions.{condition.id}: do people of {condition.same_text_as} really meet the same text? {condition.why_same_text}"
-        if condition.reads_outcome is not None:
-            yield f"conditions.{condition.id}: may the arm be told from answers? {condition.reads_outcome}"
-    for outcome in study.outcomes:
-        scales = [outcome.scale, *(variant.scale for variant in outcome.variants)]
-        if any(scale is not None and scale.direction == "unknown" for scale in scales):
-            yield f"outcomes.{outcome.id}: which end of the scale means more of it?"
-        if outcome.why_recode is not None:
-            yield f"outcomes.{outcome.id}: is the recode right? {outcome.why_recode}"
-    for exempt in study.exceptions:
-        yield f"exceptions: may the gate {exempt.gate} be left out here? {exempt.why}"
-    if study.data.duplicates != "refuse":
-        yield f"data.duplicates: people stand in the file twice; is {study.data.duplicates} right?"
-
-
-def _spoken(path: tuple[Any, ...]) -> str:
-    return ".".join(map(str, path[:-1]))
+def _doubts(study: StudyFile) -> Iterator[str]:
+    """What passes the gates and still wants a person's eyes. Own words are not among it: a draft of a real deposit has none."""
+    for one in judgements(study):
+        if one.kind != "own words":
+            yield f"{one.where}: {one.asks} {one.says}".rstrip()

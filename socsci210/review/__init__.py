@@ -6,5 +6,6 @@ from .collect import Sheet, collect
 from .page import page
 from .record import record, version
 from .server import ReviewServer
+from .statements import statements
 
-__all__ = ["ReviewServer", "Sheet", "collect", "page", "record", "version"]
+__all__ = ["ReviewServer", "Sheet", "collect", "page", "record", "statements", "version"]

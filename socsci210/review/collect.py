@@ -21,6 +21,7 @@ from ..errors import GateError, SocSciError
 from ..extract import Extract, deposit_folder, extract
 from ..registry import load_study_file
 from ..study_file import StudyFile
+from .others import OtherDocument, other_documents
 from .record import check_text, version
 
 
@@ -42,6 +43,7 @@ class Sheet:
         path, text, version: the study file, its YAML, and the sha256 of its bytes (of the file on disk, whatever `text` is).
         faults: what ended the reading; such a study fails, whatever the gates say.
         deposit, cells, rows, tables: what was read and made, each None where the reading ended before it.
+        others: documents of the deposit that no text quotes.
     """
 
     study: StudyFile
@@ -54,6 +56,7 @@ class Sheet:
     cells: Mapping[Cell, Asked] | None = None
     rows: Rows | None = None
     tables: Mapping[str, pa.Table] | None = None
+    others: list[OtherDocument] = field(default_factory=list)
 
     @property
     def passes(self) -> bool:
@@ -75,7 +78,9 @@ def collect(path: Path, deposits: Path, *, text: str | None = None) -> Sheet:
     study = load_study_file(path) if text is None else check_text(text, path)
     sheet = Sheet(study, path, path.read_bytes().decode("utf-8-sig") if text is None else text, version(path))
     try:
-        sheet.deposit = extract(study, deposit_folder(study, deposits))
+        folder = deposit_folder(study, deposits)
+        sheet.others = other_documents(study, folder)
+        sheet.deposit = extract(study, folder)
         sheet.cells = wording(study, sheet.deposit)
         sheet.rows = make_rows(study, sheet.deposit)
         sheet.tables = make_tables(study, sheet.version, sheet.deposit, sheet.rows)

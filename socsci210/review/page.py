@@ -9,12 +9,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..extract import items_of
+from ..judgements import judgements
 from ..reviewing import decisions, open_questions, standing
 from ..study_file import Item, Outcome, Quote, StudyFile, Variant
 from ..texts import bound
 from .codes import CodeTable, arm_lines, faulty, field_tables, source_arms
 from .collect import Sheet
 from .samples import samples
+from .statements import FIELD, statements
 from .suppress import Count, about, told
 from .wordings import Part, Wordings, ways
 
@@ -69,6 +71,7 @@ def page(sheet: Sheet, *, form: Form | None = None, notice: Notice | None = None
         unsaved: whether the sheet shows a text that is not in the study file yet.
     """
     study, words = sheet.study, Wordings(sheet)
+    judged = judgements(study)
     arms = told([int(n) for n in sheet.rows.assigned.sum(axis=0)]) if sheet.rows is not None else [Count(None)] * len(study.conditions)
     return (
         environment()
@@ -100,6 +103,11 @@ def page(sheet: Sheet, *, form: Form | None = None, notice: Notice | None = None
             fields=field_tables(sheet),
             samples=samples(sheet),
             documents=_documents(sheet),
+            others=sheet.others,
+            judgements=[one for one in judged if one.kind != "own words"],
+            own_words=[one for one in judged if one.kind == "own words"],
+            statements=statements(study),
+            says=FIELD,
             stated=[{"one": one, "of": one.outcome or "the study", "arm": one.condition} for one in study.stated],
             directions=DIRECTIONS,
         )

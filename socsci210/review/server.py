@@ -20,6 +20,7 @@ from ..study_yaml import MAX_BYTES
 from .collect import Sheet, collect
 from .page import Form, Notice, page, refusal
 from .record import Decision, edit, record, version
+from .statements import FIELD, check_said
 
 _LARGEST: Final = 4 * MAX_BYTES  # of a request: a study file, each letter of it written as %XX, and little else
 _HEADERS: Final = {
@@ -109,6 +110,8 @@ class ReviewServer(ThreadingHTTPServer):
                 raise StudyFileError(
                     "a gate fails", where=self.study_file.name, fix="edit the study file until every gate passes, or refuse it"
                 )
+            if decision == "accepted":
+                check_said(self.saved().study, (name.removeprefix(FIELD) for name in fields if name.startswith(FIELD)))
             study = record(
                 self.study_file,
                 decision=decision,
