@@ -176,6 +176,18 @@ def test_a_model_that_is_blind_to_conditions_has_no_evidence(tmp_path: Path) -> 
     assert "fewer than 5" in str(few.refused) or "did not go" in str(few.refused)
 
 
+def test_evidence_from_simulated_studies_alone_is_called_so(tmp_path: Path) -> None:
+    path = results(tmp_path)
+    content = json.loads(path.read_text())
+    content["dataset"]["n_simulated"] = content["dataset"]["n_studies"]
+    path.write_text(json.dumps(content))
+    made = experiment()
+    found = analyse(made, personas(N), answers(made, N, SHIFT), read_evidence([path], model=MODEL, revision="r1"))
+    assert found.reliability.simulated and "simulated studies alone" in found.notes[0]
+    page = words(write_page(found, tmp_path / "page.html"))
+    assert "Measured on held-out simulated studies" in page and "Nobody has measured here how it does on people" in page
+
+
 def test_a_study_does_not_vouch_for_its_own_replay(evidence: Evidence) -> None:
     made = experiment()
     people = personas(N).set_column(17, "source", pa.array(["data/all:st003"] * N))

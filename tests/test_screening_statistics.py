@@ -67,6 +67,7 @@ def test_sizes_at_the_edges() -> None:
     assert sample_size(5.0, 1, 1, 0.9) == FEWEST
     assert sample_size(0.02, 1, 1, 0.8) == pytest.approx(2 * (1.959964 + 0.841621) ** 2 / 0.02**2, rel=1e-3)  # the textbook's
     assert sample_size(-0.3, 1, 1, 0.8) == sample_size(0.3, 1, 1, 0.8)
+    assert [sample_size(0.5, 1, 1, wanted) for wanted in POWERS] == [64, 86]  # as G*Power 3.1 has it
 
 
 def evidence(rng: np.random.Generator, studies: int, slope: float, floor: float, growth: float, se: float) -> tuple[Contrasts, Floats]:
@@ -101,6 +102,25 @@ def test_the_true_effect_of_a_new_study_lies_in_its_interval(studies: int, slope
             right.append((posterior.positive > 0.5) == (effect > 0))
     assert 0.90 <= np.mean(inside) <= 0.995
     assert np.mean(right) >= np.mean(sure) - 0.05  # no surer than right
+
+
+def test_predictions_with_an_error_of_their_own_are_shrunk_by_it() -> None:
+    """The known answer: the slope times the share of the variance of predictions that is not error; new effects are covered as stated."""
+    rng = np.random.default_rng(5)
+    slopes, inside = [], []
+    for _ in range(40):
+        contrasts, true = evidence(rng, 21, 0.8, 0.02, 0.0, 0.02)
+        noisy = contrasts._replace(model=contrasts.model + rng.normal(0, 0.08, len(true)))
+        known = contrasts.study < 20
+        found = shrinkage(Contrasts(*(column[known] for column in noisy)))
+        assert found is not None
+        slopes.append(found.of_slope.mean)
+        inside += [
+            (p := found.posterior(m)).low <= t <= p.high for m, t in zip(noisy.model[~known].tolist(), true[~known].tolist(), strict=True)
+        ]
+    share = 0.08**2 * np.exp(2 * 0.3**2)  # of the predictions that `evidence` draws
+    assert np.mean(slopes) == pytest.approx(0.8 * share / (share + 0.08**2), rel=0.12)
+    assert 0.90 <= np.mean(inside) <= 0.995
 
 
 def test_turning_contrasts_round_changes_nothing_and_few_studies_say_nothing() -> None:

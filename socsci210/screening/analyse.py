@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -17,7 +17,11 @@ from .experiment_file import Experiment
 from .hypotheses import Expected, Tested, hypothesis_table, tested
 from .subgroups import subgroup_effects
 
-EFFECTS = pa.schema(
+SIMULATED: Final = (
+    "The model was measured on simulated studies alone: probabilities and shrunk effects are about people like the simulated ones. Nobody "
+    "has measured here how it does on people."
+)
+EFFECTS: Final = pa.schema(
     [(name, pa.string()) for name in ("outcome", "arm", "against")]
     + [(name, pa.float64()) for name in ("effect", "low", "high", "share", "share_low", "share_high", "standardised", "base")]
     + [("same_sign", pa.bool_()), ("robust", pa.bool_())]
@@ -93,7 +97,8 @@ def analyse(
         experiment=experiment, about=about, people=len(answered[0].people), made_up=bool(about.get("made_up", False)),
         reliability=reliability, effects=_effect_table(effects, expected, experiment.topic), distributions=distributions(answered),
         subgroups=groups, hypotheses=hypothesis_table(found), amces=levels, groups_left_out=left_out,
-        notes=(*_notes(answered, about, effects, replayed), *no_levels),
+        notes=(*([SIMULATED] if reliability.simulated and reliability.refused is None else []),
+               *_notes(answered, about, effects, replayed), *no_levels),
         answered=answered, tested=tuple(found),
     )  # fmt: skip
 

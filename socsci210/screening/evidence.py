@@ -38,6 +38,7 @@ class Evidence:
         studies, topics: by study code of the contrasts; a topic may be unknown.
         options: answers of each contrast's scale, 0 where not known.
         caveats: what a reader should know.
+        simulated: whether none of the studies is of people.
     """
 
     sources: tuple[str, ...]
@@ -46,6 +47,7 @@ class Evidence:
     contrasts: Contrasts
     options: Ints
     caveats: tuple[str, ...]
+    simulated: bool = False
 
     def likeness(self, topic: str | None, options: int) -> Floats:
         """How much each contrast counts for a new one: less where its topic or the length of its scale is known to be another."""
@@ -79,6 +81,7 @@ class Reliability:
     Attributes:
         rows: name of a set of contrasts and its figures: all, and those most like the experiment.
         overall: the regression over all contrasts.
+        simulated: whether none of the studies is of people.
     """
 
     refused: str | None
@@ -88,6 +91,7 @@ class Reliability:
     overall: Shrinkage | None = None
     caveats: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    simulated: bool = False
 
 
 def find_evidence(model: str) -> list[Path]:
@@ -160,11 +164,11 @@ def measure(evidence: Evidence | str | None, *, topic: str | None = None, length
         some = evidence.of(np.flatnonzero(chosen))
         if len(np.unique(some.study)) >= FEW and not chosen.all():
             rows.append(_row(name, some))
-    return Reliability(None, tuple(rows), p, interval, overall, evidence.caveats, evidence.sources)
+    return Reliability(None, tuple(rows), p, interval, overall, evidence.caveats, evidence.sources, evidence.simulated)
 
 
 def _refusing(reason: str, rows: Sequence[dict[str, float | int | str | None]], evidence: Evidence, p: float | None = None) -> Reliability:
-    return Reliability(reason, tuple(rows), p, None, None, evidence.caveats, evidence.sources)
+    return Reliability(reason, tuple(rows), p, None, None, evidence.caveats, evidence.sources, evidence.simulated)
 
 
 def _row(name: str, contrasts: Contrasts) -> dict[str, float | int | str | None]:
@@ -231,6 +235,6 @@ def _joined(runs: Sequence[tuple[str, Results, Run]]) -> Evidence:
         np.full(len(rows), "between"),
     )  # fmt: skip
     sources = tuple(dict.fromkeys(path for path, _, _ in runs))
-    return Evidence(
-        sources, tuple(names), tuple(topics.get(name) for name in names), contrasts, np.array(options, np.int64), tuple(caveats)
-    )
+    made_up = all(file.dataset.n_simulated == file.dataset.n_studies for _, file, _ in runs)
+    known = tuple(topics.get(name) for name in names)
+    return Evidence(sources, tuple(names), known, contrasts, np.array(options, np.int64), tuple(caveats), made_up)

@@ -13,14 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from socsci210.dataset_folder import DatasetFolder
-from socsci210.screening.real import Real
+import pyarrow.parquet as pq
+
 from socsci210.simulated import DESIGNS
 
 from .folds import scored, studies_of, train_small
 
-REPLAYED: Final = ("schuldt301", "singer251")
-CONJOINT: Final = "kallaBR42"
+REPLAYED: Final = ("schuldt301", "singer251", "kallaBR42")
 OTHERS: Final = ("holbrook120", "ryanS14", "tannenbaum2017_1", "tannenbaum2017_2")
 
 
@@ -31,7 +30,7 @@ def run_replay(real_deposits: Path, out: Path, *, people: int, seed: int = 0, mi
     for name, studies in (
         ("train", [study for study in DESIGNS if study not in held_out] + [*OTHERS]),
         ("held_out", held_out),
-        ("replayed", [*REPLAYED, CONJOINT]),
+        ("replayed", list(REPLAYED)),
     ):
         if not (out / name).exists():
             _socsci210("build", *studies, "--deposits", deposits, "--out", out / name, "--jobs", 2)
@@ -63,10 +62,10 @@ def _replay(out: Path, study: str, evidence: Path, people: int) -> dict[str, Any
     agreements = {
         part: {name: found[part][name] for name in ("r", "r_raw", "slope", "mae", "refused")} for part in ("agreement", "agreement_levels")
     }
-    real = Real(DatasetFolder(out / "replayed"), study)
-    questions = sum(not question.parts for question in real.questions.values())
-    wanted = questions * (len(real.conditions) - 1)
-    return {"people": people, "contrasts_of_study": wanted} | {name: found[name] for name in names} | agreements | {"said": said[0]}
+    tables = [path for name in ("effects", "amces") if (path := folder / "run" / f"{name}.parquet").exists()]
+    predicted = sum(pq.read_metadata(path).num_rows for path in tables)
+    assert found["n"] == predicted, "a predicted effect was not compared"
+    return {"people": people} | {name: found[name] for name in names} | agreements | {"said": said[0]}
 
 
 def _socsci210(*arguments: object) -> list[str]:
