@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 import yaml
 
 import socsci210.exam
+from socsci210.checksums import file_sha256
 from socsci210.errors import StudyFileError
 from socsci210.exam import ScoreCard, evaluate
 from socsci210.registry import Registry
 
-from .toys import run_here
+from .toys import many, run_here, toy
 
 Raw = dict[str, Any]
 SIMULATED = (
@@ -211,10 +213,41 @@ def test_gates_that_refuse_a_draft_are_named(tmp_path: Path, simulated_deposits:
     assert any("[leakage]" in refused for refused in card.refused) and len(card.lines) == 9
 
 
-def test_a_draft_that_is_no_study_file_is_an_error(tmp_path: Path, simulated_deposits: Path) -> None:
-    path = draft(tmp_path, "sim_water_meters", lambda raw: raw.pop("stated"))
-    with pytest.raises(StudyFileError, match="stated"):
-        evaluate(path, Registry().study_file("sim_water_meters"), deposits=simulated_deposits)
+def test_a_draft_that_is_no_study_file_has_a_card_too(
+    tmp_path: Path, simulated_deposits: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    path, key = draft(tmp_path, "sim_water_meters", lambda raw: raw.pop("stated")), Registry().study_file("sim_water_meters")
+    card = evaluate(path, key, deposits=simulated_deposits)
+    assert "stated" in card.failed and card.overall == 0 and card.lines == () and card.key == "sim_water_meters"
+    with pytest.raises(StudyFileError, match="no such file"):
+        evaluate(tmp_path / "none.yaml", key, deposits=simulated_deposits)
+    code, out, err = command("draft-eval", path, key, "--deposits", simulated_deposits)
+    assert code == 1 and "it cannot be built" in out and "stated" in err
+    code, out, _ = command("draft-eval", path, key, "--deposits", simulated_deposits, "--json")
+    assert code == 1 and json.loads(out)["overall"] == 0
+
+
+def test_people_of_another_data_file_are_found_by_their_ids(tmp_path: Path, here: None) -> None:
+    """The draft reads a copy of the data in another order; with ids of its own, people can be told by their row alone."""
+    rows = many(60, sex=[1, 2, 2])
+    one = toy(tmp_path, {}, rows)
+    for name, ids in (("turned", [row["id"] for row in rows]), ("strange", [f"x{n}" for n in range(60)])):
+        with (one.deposits / "toy" / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(reversed([row | {"id": given} for row, given in zip(rows, ids, strict=True)]))
+    key = one.registry.study_file("toy")
+    cards = {}
+    for name in ("turned", "strange"):
+        raw = yaml.safe_load(key.read_text())
+        raw["files"]["data"] = {"file": f"{name}.csv", "sha256": file_sha256(one.deposits / "toy" / f"{name}.csv")}
+        path = tmp_path / name / "study.yaml"
+        path.parent.mkdir()
+        path.write_text(yaml.safe_dump(raw, sort_keys=False))
+        cards[name] = evaluate(path, key, deposits=one.deposits)
+    assert cards["turned"].perfect and "60 in both, matched by their id" in cards["turned"].lines[0].found
+    lines = {line.part: line for line in cards["strange"].lines}
+    assert "by their row alone" in lines["participants"].faults[0] and lines["answers"].score < 1
 
 
 def test_the_command(tmp_path: Path, simulated_deposits: Path, command: Callable[..., tuple[int, str, str]]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..child import run_child
+from ..errors import StudyFileError
 from ..extract import deposit_folder, request
 from ..registry import load_study_file
 from .card import Line, ScoreCard
@@ -23,10 +24,19 @@ def evaluate(draft: Path, key: Path, *, deposits: Path) -> ScoreCard:
         key: the study file that is right.
         deposits: folder that holds one folder per deposit; both read that of the key.
 
+    Returns:
+        The score card; of a draft that is no valid study file, or that cannot be built, one that says why.
+
     Raises:
-        SocSciError: the key cannot be read, or the draft is no valid study file.
+        SocSciError: the key cannot be read, or there is no draft.
     """
-    right, judged = load_study_file(key), load_study_file(draft)
+    right = load_study_file(key)
+    if not draft.is_file():
+        raise StudyFileError("no such file", where=str(draft), expected="the study file to judge", fix="give its path")
+    try:
+        judged = load_study_file(draft)
+    except StudyFileError as error:
+        return ScoreCard(draft=draft.parent.name or str(draft), key=right.id, failed=str(error))
     folder = deposit_folder(right, deposits)
     payload = {"key": request(right, folder), "draft": request(judged, folder)}
     with TemporaryDirectory(prefix="socsci210-exam-") as scratch:

@@ -32,7 +32,7 @@ class ScoreCard(BaseModel):
 
     Args:
         draft, key: ids of the two studies.
-        failed: why the draft cannot be read at all; empty if it can.
+        failed: why the draft is no valid study file or cannot be built; empty if it can.
         refused: gates that the draft does not pass, though it can be read.
         lines: one per part; none where the draft failed.
     """
@@ -47,7 +47,10 @@ class ScoreCard(BaseModel):
 
     @property
     def overall(self) -> float:
-        """The mean of all lines; 0 for a draft that cannot be read."""
+        """The mean of the scores of all lines, each counting the same, whatever its size; 0 for a draft that cannot be read.
+
+        Gates that refuse the draft cost nothing here: they are told beside it.
+        """
         return sum(line.score for line in self.lines) / len(self.lines) if self.lines else 0.0
 
     @property

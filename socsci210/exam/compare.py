@@ -14,7 +14,7 @@ from ..demographics import VOCABULARY
 from ..extract import column_of, items_of
 from ..study_file import Code
 from .card import Line, Part
-from .matching import Built, Side, common_people, match_arms, match_questions
+from .matching import BY_ROW, Built, Side, common_people, match_arms, match_questions
 from .wordings import text_line
 
 _SHOWN: Final = 20  # faults of one part
@@ -28,13 +28,15 @@ class Pairing:
     key: Side
     questions: dict[int, int]
     arms: dict[int, tuple[int, float]]
+    how: str
+    """How people were found in both."""
 
 
 def compare(draft: Built, key: Built) -> tuple[Line, ...]:
     """Every line of the score card of a draft."""
-    theirs, ours = common_people(draft, key)
+    theirs, ours, how = common_people(draft, key)
     questions = match_questions(theirs, ours)
-    pairing = Pairing(theirs, ours, questions, match_arms(theirs, ours, questions))
+    pairing = Pairing(theirs, ours, questions, match_arms(theirs, ours, questions), how)
     lines = [_participants(pairing), _arms(pairing), _outcomes(pairing), _scales(pairing), _answers(pairing), _missing(pairing)]
     lines += [_demographics(pairing), text_line(theirs, ours, questions, {key: other for key, (other, _) in pairing.arms.items()})]
     if key.study.data.weight is not None or draft.study.data.weight is not None:
@@ -63,14 +65,10 @@ def _participants(pairing: Pairing) -> Line:
         faults.append(f"{ours - n} people of the key are left out")
     if theirs > n:
         faults.append(f"{theirs - n} people too many")
-    if _data_file(pairing.key.built) != _data_file(pairing.draft.built):
-        faults.append("it reads another data file, so people are compared by their row alone")
-    return line("participants", _share(n, ours + theirs - n), f"{theirs:,} of {ours:,} people, {n:,} in both", faults)
-
-
-def _data_file(built: Built) -> str:
-    name = built.study.files[built.study.data.file].file
-    return next(digest for file, _, digest in built.deposit.files if file == name)
+    if pairing.how == BY_ROW:
+        faults.append(f"people are matched {BY_ROW}: every line below may be wrong")
+    found = f"{theirs:,} of {ours:,} people, {n:,} in both, matched {pairing.how}"
+    return line("participants", _share(n, ours + theirs - n), found, faults)
 
 
 def _weights(pairing: Pairing) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,16 +22,28 @@ Ints = npt.NDArray[np.int64]
 Question = tuple[int, int]
 """Place of an outcome, and of an item under it."""
 _NONE: Final = -1
+_MOST: Final = 0.5  # of the smaller study's people: fewer in common, and the ids are of two kinds
+SAME_FILE: Final = "by their row of the same data file"
+BY_ID: Final = "by their id, as the data files differ"
+BY_ROW: Final = "by their row alone, as the data files differ and hold no ids in common"
 
 
 @dataclass(frozen=True)
 class Built:
-    """A study that was read."""
+    """A study that was read. `ids` are the source's own of its people, read only where both studies read other data files."""
 
     study: StudyFile
     deposit: Extract
     rows: Rows
     tables: Mapping[str, pa.Table]
+    ids: Sequence[str | None] | None = None
+
+    @property
+    def data_file(self) -> tuple[str, str | None, str | None]:
+        """What it reads: sha256 of the file, and which part of it."""
+        data = self.study.data
+        name = self.study.files[data.file].file
+        return next(digest for file, _, digest in self.deposit.files if file == name), data.member, data.sheet
 
     @cached_property
     def questions(self) -> dict[Question, frozenset[str]]:
@@ -95,10 +108,34 @@ class Side:
         return found
 
 
-def common_people(draft: Built, key: Built) -> tuple[Side, Side]:
-    """The people of both, found by their place in the data file."""
-    _, in_draft, in_key = np.intersect1d(draft.deposit.row_numbers(), key.deposit.row_numbers(), return_indices=True)
+def common_people(draft: Built, key: Built) -> tuple[Side, Side, str]:
+    """The people of both, and how they were found.
+
+    Of one data file a person is a row. Of two, people are found by the source's own ids, where most of the smaller study's are in the
+    other; else by their row, which is a guess.
+    """
+    if draft.data_file == key.data_file:
+        return *_paired(draft, key, draft.deposit.row_numbers(), key.deposit.row_numbers()), SAME_FILE
+    theirs, ours = _known(draft), _known(key)
+    common = sorted(theirs.keys() & ours.keys())
+    if len(common) > _MOST * min(draft.deposit.n_people, key.deposit.n_people):
+        places = (np.array([found[one] for one in common], np.int64) for found in (theirs, ours))
+        in_draft, in_key = places
+        order = np.argsort(in_key, kind="stable")
+        return Side.of(draft, in_draft[order]), Side.of(key, in_key[order]), BY_ID
+    return *_paired(draft, key, draft.deposit.row_numbers(), key.deposit.row_numbers()), BY_ROW
+
+
+def _paired(draft: Built, key: Built, theirs: Ints, ours: Ints) -> tuple[Side, Side]:
+    _, in_draft, in_key = np.intersect1d(theirs, ours, return_indices=True)
     return Side.of(draft, in_draft), Side.of(key, in_key)
+
+
+def _known(built: Built) -> dict[str, int]:
+    """Place of every person by id; an id that stands twice is nobody's."""
+    ids = built.ids or ()
+    counts = Counter(ids)
+    return {one: place for place, one in enumerate(ids) if one is not None and counts[one] == 1}
 
 
 def best_pairs(first: Mapping[int, Set[Any]], second: Mapping[int, Set[Any]]) -> dict[int, tuple[int, float]]:
