@@ -114,6 +114,8 @@ def test_commands_from_a_file_to_a_page(model: Path, tmp_path: Path, command: Co
         (("--model", "MODEL", "--personas", "sample:5", "--out", "OUT", "--template", "sideways"), "unknown prompt template"),
         (("--model", "MODEL", "--personas", "sample:5", "--out", "OUT", "--allow-send-rows"), "--base-url beside them"),
         (("--model", "no/such", "--personas", "sample:5", "--out", "OUT"), "no/such"),
+        (("--model", "MODEL", "--personas", "sample:5", "--out", "OUT", "--evidence", "none.json"), "none.json: no such file"),
+        (("--compare", "dataset:tea", "--out", "OUT"), "--out beside --compare"),
     ],
 )
 def test_what_cannot_be_run_is_a_message_and_leaves_nothing(
@@ -123,7 +125,7 @@ def test_what_cannot_be_run_is_a_message_and_leaves_nothing(
     path.write_text(experiment_yaml(read_experiment(content())))
     places = {"MODEL": str(model), "OUT": str(tmp_path / "run")}
     code, _, err = command("simulate", path, *(places.get(argument, argument) for argument in arguments))
-    assert code == 1 and message in err and "Traceback" not in err
+    assert code == 1 and message in err and "Traceback" not in err and "prompts" not in err
     assert not (tmp_path / "run").exists()
 
 

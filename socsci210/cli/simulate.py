@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -68,6 +69,12 @@ def simulate(
     if compare is not None:
         from ..screening.compare import compare as run_comparison
 
+        given = [name for name, value in (("--model", model), ("--personas", personas), ("--out", out)) if value is not None]
+        if given:
+            raise SocSciError(
+                f"{', '.join(given)} beside --compare", expected="the folder of a finished run and --compare DATASET:STUDY",
+                fix="leave them out: a comparison asks nobody and writes into the folder of the run",
+            )  # fmt: skip
         for line in run_comparison(experiment, compare):
             print(line)
         return
@@ -89,11 +96,14 @@ def simulate(
         )
     names = None if variants is None else [name.strip() for name in variants.split(",") if name.strip()]
     columns = (TextColumn("prompts"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("prompts", total=None, speed="")
+    bar = Progress(*columns, console=console)
+    task = bar.add_task("prompts", total=None, speed="")
+    with ExitStack() as shown:
         begun: list[tuple[float, int]] = []
 
         def progress(done: int, wanted: int) -> None:
+            if not begun:  # a run that is refused shows no bar
+                shown.enter_context(bar)
             begun.append((time.monotonic(), done))  # what an earlier run had done tells nothing of the speed of this one
             (start, before), (now, _) = begun[0], begun[-1]
             speed = f"{(done - before) / (now - start):,.0f}/s" if done > before else ""

@@ -12,8 +12,8 @@ at most.
 
 Predicted effects have an error of their own, from the personas that were drawn. In the held-out studies it draws the slope towards 0
 (regression dilution). To predict a new effect that is as it should be, where its own error is as large: a slope for prediction is not to be
-corrected (Carroll et al. 2006, Measurement Error in Nonlinear Models). With more personas than in the held-out studies the slope is a little
-too cautious. The error of the new effect is added to the scatter.
+corrected (Carroll et al. 2006, Measurement Error in Nonlinear Models). With more personas than in the held-out studies it is a little too
+cautious. The error of the new effect is added to the scatter.
 
 Effects are shares of the scale's span: a difference of 0.6 on a scale from 1 to 7 is 0.1.
 """

@@ -62,6 +62,13 @@ class Engine:
         return ENGINES[0] if self.server is None else ENGINES[1]
 
     @cached_property
+    def revision(self) -> str | None:
+        """What its weights are known by; nothing is known of those behind a server."""
+        from ..language_model import revision
+
+        return None if self.server else revision(self.model)
+
+    @cached_property
     def loaded(self) -> tuple[Any, Any]:
         """(model, tokenizer), loaded once."""
         from ..language_model import load_model
@@ -142,12 +149,10 @@ def collect(
 
 
 def _metadata(experiment: Experiment, personas: pa.Table, engine: Engine, ways: list[Variant], seed: int) -> dict[str, Any]:
-    from ..language_model import revision
-
     templates = dict.fromkeys(way.template for way in ways)
     return {
         "model": engine.model,
-        "revision": None if engine.server else revision(engine.model),
+        "revision": engine.revision,
         "engine": engine.name,
         "seed": seed,
         "experiment_sha256": experiment.sha256,

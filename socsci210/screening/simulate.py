@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..predict.openai_options import ServerOptions
-from ..predict.shards import METADATA_KEY, Progress, read_metadata
+from ..predict.shards import METADATA_KEY, Progress
 from .analyse import Screening, analyse
 from .evidence import find_evidence, read_evidence
 from .experiment_file import Experiment, read_experiment, read_marginals
@@ -99,15 +99,14 @@ def simulate(
     who = read_personas(personas, shares=shares, people=people, seed=seed)
     _tell(who, say)
     engine = Engine(str(model), server, template, batch_size)
+    engine.record()  # refuses a model that is not there
+    known = read_evidence([Path(one) for one in evidence] or find_evidence(str(model)), model=str(model), revision=engine.revision)
+    if isinstance(known, str):
+        say(f"no evidence how far this model may be believed: {known}")
     source = Path(experiment) if isinstance(experiment, str | Path) else None
     with tempfile.TemporaryDirectory(prefix="socsci210-simulate-") as scratch:
         folder = Path(scratch) if out is None else Path(out)
         path = collect(read, who, engine, folder, variants=variants, seed=seed, source=source, progress=progress)
-        known = read_evidence(
-            [Path(one) for one in evidence] or find_evidence(str(model)), model=str(model), revision=read_metadata(path)["revision"]
-        )
-        if isinstance(known, str):
-            say(f"no evidence how far this model may be believed: {known}")
         answers = pq.read_table(path)
         profiles = pq.read_table(folder / PROFILES) if read.attributes else None
         found = Simulation(read, who, answers, profiles, analyse(read, who, answers, known, profiles=profiles, seed=seed), None, None)
