@@ -16,6 +16,7 @@ from .shown import console, dump, show
 
 if TYPE_CHECKING:
     from ..fetching import Fetched, Plan
+    from ..fetching.run import Progress as At
     from ..fetching.run import Step
 
 _LISTED = {"path": "file", "size": "bytes", "taken": "taken", "reason": "why"}
@@ -32,7 +33,7 @@ def fetch(
     studies: StudiesDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the data and documents of a study from OSF, a Dataverse, TESS or the web."""
+    """Fetch the data and documents of a study from OSF, a Dataverse, TESS, GitHub or the web."""
     from ..fetching import Fetcher, FetchError, Settings
     from ..load import cache_folder
     from ..registry import Registry, check_id
@@ -106,11 +107,22 @@ def _shown(text: str) -> str:
 
 @contextmanager
 def _progress() -> Iterator[Step]:
-    """A bar over the files of a deposit."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    """One line: how many files are done, and the bytes, speed and time left of the one that is coming in."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.table import Column
 
-    with Progress(
-        BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False), console=console, transient=True
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=_shown(what))
+    name = TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
+    columns = (BarColumn(20), TextColumn("{task.fields[count]}"), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(), name)
+    with Progress(*columns, console=console, transient=True, expand=True) as bar:
+        task = bar.add_task("", total=None, count="")
+        before = (-1, 0)  # the file, and whether bytes of it came
+
+        def step(at: At) -> None:
+            nonlocal before
+            if before != (now := (at.done, int(at.received > 0))):  # bytes that were there already say nothing about the speed
+                before = now
+                bar.reset(task, total=at.size, completed=at.received, description=_shown(at.path), count=f"{at.done + 1}/{at.files}")
+            else:
+                bar.update(task, total=at.size, completed=at.received)
+
+        yield step

@@ -83,6 +83,11 @@ def choose_named(entries: Sequence[Entry], files: Mapping[str, str], *, max_file
     return choices
 
 
+def name_refused(path: str) -> str | None:
+    """Why nothing may stand at this path in a deposit; None where something may."""
+    return unsafe_path(path) or ("its name is that of the deposit's own record" if path.lower() == RECORD else None)
+
+
 def _by_rule(entry: Entry, max_file: int, wanted: bool) -> Choice:
     refused, kind = _refusal(entry, max_file), kind_of(entry.path)
     if refused:
@@ -98,12 +103,10 @@ def _by_rule(entry: Entry, max_file: int, wanted: bool) -> Choice:
 
 def _refusal(entry: Entry, max_file: int) -> str | None:
     """Why a file cannot be taken, whoever asks for it."""
-    if unsafe := unsafe_path(entry.path):
+    if unsafe := name_refused(entry.path):
         return unsafe
     if entry.closed:
         return entry.closed
-    if entry.path.lower() == RECORD:
-        return "its name is that of the deposit's own record"
     if entry.size == 0:
         return "empty"
     if entry.size is not None and entry.size > max_file:

@@ -20,18 +20,19 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
-from ..retrying import LONGEST_RETRY_AFTER, retry_after
-from .failures import Failure, disk_error, gives_up, is_private, private_error
+from ..retrying import LONGEST_RETRY_AFTER
+from .failures import Failure, disk_error, gives_up, is_private, private_error, refused
 from .listing import FetchError, Reach
 from .settings import HOSTS, Settings, place
 
 Say = Callable[[str], None]
+Received = Callable[[int, int | None], None]
+"""Called while a file comes in, with (bytes there, bytes in all; None where nobody says)."""
 _T = TypeVar("_T")
 MAX_REDIRECTS: Final = 6
 MAX_ANSWER: Final = 32 << 20  # bytes of an answer of an API, or of a page
 _PROGRESS: Final = 64 << 10  # a try that brought so many bytes was not in vain
 _CHUNK: Final = 1 << 16
-_AGAIN: Final = frozenset({408, 425, 429})  # and every 5xx
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -109,7 +110,9 @@ class Client:
 
         return self._patiently(url, look)
 
-    def download(self, url: str, reach: Reach, part: Path, *, size: int | None, checked: bool) -> None:
+    def download(
+        self, url: str, reach: Reach, part: Path, *, size: int | None, checked: bool, received: Received = lambda n, of: None
+    ) -> None:
         """Bring the bytes of a file to `part`, going on where an earlier try or run broke off.
 
         Args:
@@ -117,6 +120,7 @@ class Client:
             part: the file to write; beside it, `.etag` keeps which version it belongs to.
             size: in bytes, if known.
             checked: whether the caller can tell by a checksum that the bytes are right; only then is a part without a version continued.
+            received: told how many bytes are there, and of how many.
 
         Raises:
             FetchError: it cannot be had, or is larger than it says or than the limit.
@@ -125,14 +129,14 @@ class Client:
         while True:
             before = _length(part)
             try:
-                return self._transfer(url, reach, part, size, checked)
+                return self._transfer(url, reach, part, size, checked, received)
             except Failure as failure:
                 failures = 1 if _length(part) - before >= _PROGRESS else failures + 1
                 self._rest(url, failure, failures)
 
     # --- one try ---------------------------------------------------------------------------------------------------------------------
 
-    def _transfer(self, url: str, reach: Reach, part: Path, size: int | None, checked: bool) -> None:
+    def _transfer(self, url: str, reach: Reach, part: Path, size: int | None, checked: bool, received: Received) -> None:
         done, tag = _length(part), part.with_suffix(".etag")
         if done and done == size and checked:
             return
@@ -152,15 +156,17 @@ class Client:
                 if not start:
                     found = response.headers.get("etag", "")
                     tag.write_text(found if found.startswith('"') and found.isascii() else "", encoding="ascii")
-                self._receive(response, part, start, size, url)
+                self._receive(response, part, start, size, url, received)
         except Failure as failure:
             if failure.spoilt or failure.status == 416:
                 part.unlink(missing_ok=True)
                 failure.again = True
             raise
 
-    def _receive(self, response: httpx2.Response, part: Path, start: int, size: int | None, url: str) -> None:
+    def _receive(self, response: httpx2.Response, part: Path, start: int, size: int | None, url: str, received: Received) -> None:
         limit = self._settings.max_file if size is None else size
+        stated = response.headers.get("content-length", "")
+        total = size if size is not None else start + int(stated) if stated.isdecimal() else None
         try:
             with part.open("ab" if start else "wb") as file:
                 done = start
@@ -175,6 +181,7 @@ class Client:
                             fix="list the source again; if the file is honest, download it by hand",
                         )
                     file.write(chunk)
+                    received(done, total)
         except OSError as error:
             raise disk_error(error, part) from error
         if size is not None and done < size and "content-length" not in response.headers:  # else it came whole, and is not what was listed
@@ -204,9 +211,7 @@ class Client:
                         target = urljoin(target, response.headers["location"])
                         continue
                     if response.status_code >= 300:
-                        wait = retry_after(response.headers)
-                        status = response.status_code
-                        raise Failure(f"status {status}", again=status in _AGAIN or status >= 500, status=status, wait=wait)
+                        raise refused(response.status_code, response.headers)
                     yield response
                     return
         except httpx2.HTTPError as error:
@@ -252,6 +257,8 @@ class Client:
             return {"Authorization": f"Bearer {settings.osf_token}"}
         if settings.dataverse_token and place(target) == place(settings.dataverse):
             return {"X-Dataverse-key": settings.dataverse_token}
+        if settings.github_token and place(target) == place(settings.github):
+            return {"Authorization": f"Bearer {settings.github_token}"}
         return {}
 
     # --- patience ---------------------------------------------------------------------------------------------------------------------

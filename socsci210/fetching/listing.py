@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..errors import SocSciError
 
-Kind = Literal["osf", "dataverse", "web"]
+Kind = Literal["osf", "dataverse", "github", "web"]
 ALGORITHMS: Final = ("sha256", "sha512", "sha1", "md5")  # that a source may state; the first one stated is compared too
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST: Final = 200  # bytes of one part of a path; file systems end at 255, and a part of a name is added while it is written
@@ -57,6 +57,7 @@ class Entry:
         version: anything else that changes when the bytes do (an ETag).
         licence: its own, where it differs from the source's.
         closed: why it cannot be had (restricted); None where it can.
+        wrapped: whether it is an archive that the source makes of all its files, in one folder that is not part of their names.
     """
 
     path: str
@@ -67,6 +68,7 @@ class Entry:
     version: str | None = None
     licence: str | None = None
     closed: str | None = None
+    wrapped: bool = False
 
     @property
     def sha256(self) -> str | None:

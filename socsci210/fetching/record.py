@@ -15,7 +15,7 @@ from .choose import RECORD
 class Source(Strict):
     """Where a deposit comes from. `licence` is None where the source states none."""
 
-    kind: Literal["osf", "dataverse", "web"]
+    kind: Literal["osf", "dataverse", "github", "web"]
     id: str
     url: str
     title: str

@@ -13,6 +13,7 @@ from ..study_file import StudyFile
 from ..study_yaml import did_you_mean
 from .client import Client
 from .dataverse import list_dataverse
+from .github import REPOSITORY, list_github
 from .listing import FetchError, Listing
 from .osf import list_osf
 from .settings import DEFAULTS, Settings
@@ -97,6 +98,8 @@ def _list(address: str, client: Client, settings: Settings) -> Listing | str:
         return match[1].lower()
     if host == "github.com" and (blob := _GITHUB_FILE.fullmatch(parts.path)):  # the page about a file, not the file
         return list_web(f"https://raw.githubusercontent.com/{blob[1]}/{blob[2]}", client, settings)
+    if host in ("github.com", "www.github.com") and (found := REPOSITORY.fullmatch(unquote(parts.path))):
+        return list_github(found[1], found[2], found[3], client, settings)
     query = parse_qs(parts.query)
     if (doi := query.get("persistentId", [""])[0]).startswith("doi:"):
         version = query.get("version", [":latest-published"])[0]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import DatasetError, SocSciError
 from ..registry import Registry
 from ..study_file import StudyFile
-from .choose import Choice, choose, choose_named
-from .client import Client, Say
+from .choose import Choice, choose, choose_named, name_refused
+from .client import Client, Received, Say
 from .listing import Entry, FetchError, Listing
 from .place import put_in_place
 from .record import Deposit, File, LeftOut, Source, read_record
@@ -20,8 +21,20 @@ from .settings import Settings
 from .store import Store
 from .unpacking import unpack
 
-Step = Callable[[int, int, str], None]
-"""Called before each download with (files done, files in all, path)."""
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a deposit is: files done and in all, the path of the next, and its bytes so far and in all (None: not known)."""
+
+    done: int
+    files: int
+    path: str
+    received: int = 0
+    size: int | None = None
+
+
+Step = Callable[[Progress], None]
+"""Called before each download and while it goes on."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +98,14 @@ class Fetcher:
         named = {file.file: file.sha256 for file in target.study.files.values()}
         return Plan(target, listing, tuple(choose_named(listing.entries, named, max_file=limit)), target.study)
 
-    def fetch(self, plan: Plan, deposits: Path, *, name: str | None = None, step: Step = lambda done, total, what: None) -> Fetched:
+    def fetch(self, plan: Plan, deposits: Path, *, name: str | None = None, step: Step = lambda progress: None) -> Fetched:
         """Bring the chosen files to `deposits/NAME`.
 
         Args:
             plan: from `plan`.
             deposits: the folder of all deposits.
             name: of the deposit's folder; the study's or source's by default.
-            step: told of every file.
+            step: told of every file, and of its bytes as they come.
 
         Raises:
             FetchError: nothing is chosen, a file cannot be had or is not what its source or study file says, or another file is in the way.
@@ -108,8 +121,9 @@ class Fetcher:
         days = {(file.url, file.sha256): file.fetched for file in before.files} if before else {}
         downloaded = 0
         for number, choice in enumerate(taken):
-            step(number, len(taken), choice.entry.path)
-            sha256, new = self._store.fetch(choice.entry, plan.listing.reach, self._client, self._say)
+            start = Progress(number, len(taken), choice.entry.path, size=choice.entry.size)
+            step(start)
+            sha256, new = self._store.fetch(choice.entry, plan.listing.reach, self._client, self._say, _onward(step, start))
             downloaded += new
             if choice.archive:
                 self._open_archive(plan, choice, sha256, files, left)
@@ -138,9 +152,10 @@ class Fetcher:
                 left.append(LeftOut(path=entry.path, size=entry.size, reason=f"archive: {error.found}"))
                 return
             for member in members:
-                below = f"{entry.path[:-4]}/{member.name}"
-                if member.file is None:
-                    left.append(LeftOut(path=f"{entry.path}: {member.name}", size=None, reason=member.reason))
+                below = member.name.partition("/")[2] if entry.wrapped else f"{entry.path[:-4]}/{member.name}"
+                refused = member.reason if member.file is None else name_refused(below)
+                if member.file is None or refused:
+                    left.append(LeftOut(path=f"{entry.path}: {member.name}", size=None, reason=refused or member.reason))
                     continue
                 inside = self._store.take_in(member.file)
                 file = self._file(plan, entry, inside, below, f"{member.reason}, in {entry.path}")
@@ -180,6 +195,19 @@ class Fetcher:
         if not kept:
             raise FetchError("no data and no document in its archives", where=plan.listing.url, fix="look at it with --list")
         return list(kept.values())
+
+
+def _onward(step: Step, start: Progress) -> Received:
+    """Tells of the bytes of one file, at most some ten times a second."""
+    told = 0.0
+
+    def received(n: int, size: int | None) -> None:
+        nonlocal told
+        if n == size or time.monotonic() - told > 0.1:
+            told = time.monotonic()
+            step(replace(start, received=n, size=size))
+
+    return received
 
 
 def _for_study(study: StudyFile, listing: Listing, files: Sequence[File]) -> list[File]:

@@ -18,11 +18,13 @@ DEFAULTS: Final = {
     "dataverse": "https://dataverse.harvard.edu",
     "doi": "https://doi.org",
     "tess": "https://www.tessexperiments.org",
+    "github": "https://api.github.com",
 }
 VARIABLES: Final = {name: f"SOCSCI210_{name.upper()}" for name in DEFAULTS}
 HOSTS: Final = "SOCSCI210_FETCH_HOSTS"
 OSF_TOKEN: Final = "OSF_TOKEN"
 DATAVERSE_TOKEN: Final = "DATAVERSE_TOKEN"
+GITHUB_TOKEN: Final = "GITHUB_TOKEN"
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,10 @@ class Settings:
 
     Attributes:
         cache: folder that keeps every file that was fetched, by its content, for all studies.
-        osf, dataverse, doi, tess: addresses of the services. One that is not the default was configured: it may be http, and on a
+        osf, dataverse, doi, tess, github: addresses of the services. One that is not the default was configured: it may be http, and on a
             private network.
         hosts: further hosts that redirects may lead to; as in `Reach`.
-        osf_token, dataverse_token: personal access tokens; sent to that service alone and never shown.
+        osf_token, dataverse_token, github_token: personal access tokens; sent to that service alone and never shown.
         max_file: bytes of the largest file that is taken.
         max_files: files of the longest list that is read.
         retry: how long to go on asking a server that is busy or fails.
@@ -46,9 +48,11 @@ class Settings:
     dataverse: str = DEFAULTS["dataverse"]
     doi: str = DEFAULTS["doi"]
     tess: str = DEFAULTS["tess"]
+    github: str = DEFAULTS["github"]
     hosts: tuple[str, ...] = ()
     osf_token: str | None = field(default=None, repr=False)
     dataverse_token: str | None = field(default=None, repr=False)
+    github_token: str | None = field(default=None, repr=False)
     max_file: int = MAX_BYTES
     max_files: int = 5_000
     retry: Retry = field(default_factory=Retry)
@@ -56,7 +60,8 @@ class Settings:
 
     @classmethod
     def from_environment(cls, cache: Path, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Settings from `SOCSCI210_OSF`, `_DATAVERSE`, `_DOI`, `_TESS`, `SOCSCI210_FETCH_HOSTS`, `OSF_TOKEN` and `DATAVERSE_TOKEN`.
+        """Settings from `SOCSCI210_OSF`, `_DATAVERSE`, `_DOI`, `_TESS`, `_GITHUB`, `SOCSCI210_FETCH_HOSTS` and the tokens
+        `OSF_TOKEN`, `DATAVERSE_TOKEN` and `GITHUB_TOKEN`.
 
         Raises:
             FetchError: one of the addresses is not one.
@@ -68,9 +73,11 @@ class Settings:
             dataverse=given["dataverse"],
             doi=given["doi"],
             tess=given["tess"],
+            github=given["github"],
             hosts=tuple(host.strip().lower() for host in environment.get(HOSTS, "").split(",") if host.strip()),
             osf_token=environment.get(OSF_TOKEN) or None,
             dataverse_token=environment.get(DATAVERSE_TOKEN) or None,
+            github_token=environment.get(GITHUB_TOKEN) or None,
         )
 
     def configured(self, url: str) -> bool:
@@ -84,7 +91,7 @@ class Settings:
         return Reach((urlsplit(address).netloc.lower(), *known, *self.hosts))
 
     def _addresses(self) -> dict[str, str]:
-        return {"osf": self.osf, "dataverse": self.dataverse, "doi": self.doi, "tess": self.tess}
+        return {"osf": self.osf, "dataverse": self.dataverse, "doi": self.doi, "tess": self.tess, "github": self.github}
 
 
 def place(url: str) -> tuple[str, str]:

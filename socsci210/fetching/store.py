@@ -14,7 +14,7 @@ from typing import Final
 from filelock import FileLock
 
 from ..checksums import file_sha256
-from .client import Client, Say
+from .client import Client, Received, Say
 from .listing import ALGORITHMS, Entry, FetchError, Reach
 
 _HEX: Final = 64
@@ -46,7 +46,9 @@ class Store:
         file.replace(path)
         return sha256
 
-    def fetch(self, entry: Entry, reach: Reach, client: Client, say: Say = lambda line: None) -> tuple[str, bool]:
+    def fetch(
+        self, entry: Entry, reach: Reach, client: Client, say: Say = lambda line: None, received: Received = lambda n, of: None
+    ) -> tuple[str, bool]:
         """The sha256 of an entry's bytes, which are in the store afterwards; and whether they had to be downloaded.
 
         Raises:
@@ -56,7 +58,7 @@ class Store:
         with FileLock(self.lock(key)):
             if (known := entry.sha256 or self._seen(entry, key)) and self.find(known):
                 return known, False
-            sha256 = self._download(entry, reach, client, self._root / "partial" / f"{key}.part", say)
+            sha256 = self._download(entry, reach, client, self._root / "partial" / f"{key}.part", say, received)
             self._note(key, sha256)
             return sha256, True
 
@@ -78,9 +80,9 @@ class Store:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _download(self, entry: Entry, reach: Reach, client: Client, part: Path, say: Say) -> str:
+    def _download(self, entry: Entry, reach: Reach, client: Client, part: Path, say: Say, received: Received) -> str:
         for last in (False, True):
-            client.download(entry.url, reach, part, size=entry.size, checked=bool(entry.checksums))
+            client.download(entry.url, reach, part, size=entry.size, checked=bool(entry.checksums), received=received)
             wrong = _mismatch(entry, part)
             if wrong is None:
                 part.with_suffix(".etag").unlink(missing_ok=True)

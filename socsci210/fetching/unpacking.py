@@ -14,6 +14,7 @@ from .kinds import is_litter, kind_of, why, why_not
 from .listing import unsafe_path
 
 _MINUTES = 10
+_LFS = b"version https://git-lfs.github.com/spec/v1\n"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def _judge(name: str, data: bytes | None, wanted: set[str]) -> tuple[bool, str]:
     if wanted:
         fits = hashlib.sha256(data).hexdigest() in wanted
         return fits, "named in the study file" if fits else "not named in the study file"
+    if data.startswith(_LFS):
+        return False, "kept in Git LFS: the archive has a pointer to it; fetch it by its own address"
     kind = kind_of(name)
     if kind == "archive":
         return False, "an archive inside an archive: unpack it yourself"

@@ -1,4 +1,4 @@
-"""A server that speaks the APIs of OSF, a Dataverse, the DOI handles and plain web pages, with everything that may go wrong.
+"""A server that speaks the APIs of OSF, a Dataverse, GitHub, the DOI handles and plain web pages, with everything that may go wrong.
 
 `Sources()` starts two servers: the services, and the storage that downloads are redirected to. Files are given as bytes; their hashes are
 stated truly unless a test says otherwise. `faults` is a list of what happens to the next requests; a fault is used up.
@@ -7,9 +7,11 @@ stated truly unless a test says otherwise. `faults` is a list of what happens to
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,12 +50,36 @@ class Node:
     providers: list[str] = field(default_factory=lambda: ["osfstorage"])
 
 
+@dataclass
+class Repository:
+    """A repository on GitHub: `states` are the files of each branch or tag; the first is the default branch."""
+
+    states: dict[str, dict[str, bytes]]
+    licence: str | None = "MIT"
+    top: str = "owner-name-abc1234"
+
+    def commit(self, ref: str) -> str | None:
+        """The commit of a branch, a tag or itself."""
+        known = {_hash("sha1", repr(files).encode()): name for name, files in self.states.items()}
+        return ref if ref in known else next((sha for sha, name in known.items() if name == ref), None)
+
+    def archive(self, sha: str) -> bytes:
+        """What GitHub packs: everything in one folder."""
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(f"{self.top}/", b"")
+            for name, data in next(files for files in self.states.values() if _hash("sha1", repr(files).encode()) == sha).items():
+                archive.writestr(f"{self.top}/{name}", data)
+        return out.getvalue()
+
+
 class Sources:
     """The two servers. Use it in a `with` statement.
 
     Attributes:
         nodes: OSF, by id.
         datasets: Dataverse: the version's `files` (a list as the API has it) and title by DOI.
+        repositories: GitHub, by owner/name.
         blobs: what the storage holds, by name: what is really sent.
         stated: size, sha256 and md5 that the APIs state for a blob where they are not the true ones.
         pages: plain web pages and files: (content type, bytes) by path.
@@ -66,6 +92,7 @@ class Sources:
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
         self.datasets: dict[str, dict[str, Any]] = {}
+        self.repositories: dict[str, Repository] = {}
         self.blobs: dict[str, bytes] = {}
         self.stated: dict[str, dict[str, Any]] = {}
         self.pages: dict[str, tuple[str, bytes]] = {}
@@ -97,13 +124,13 @@ class Sources:
 
     def settings(self, cache: Path, **more: Any) -> Settings:
         """Settings for these servers; the storage shares the configured address by way of the doi service's."""
-        services = {"osf": self.url, "dataverse": self.url, "tess": self.url, "doi": self.storage}
+        services = {"osf": self.url, "dataverse": self.url, "tess": self.url, "github": self.url, "doi": self.storage}
         hosts = (urlsplit(self.storage).netloc,)
         return Settings(**{"cache": cache, "hosts": hosts, "retry": Retry(tries=4, first_wait=0.01), "timeout": 5.0, **services, **more})
 
     def environment(self) -> dict[str, str]:
         """The same for a command."""
-        services = {f"SOCSCI210_{name}": self.url for name in ("OSF", "DATAVERSE", "TESS")}
+        services = {f"SOCSCI210_{name}": self.url for name in ("OSF", "DATAVERSE", "TESS", "GITHUB")}
         return {**services, "SOCSCI210_DOI": self.storage, "SOCSCI210_FETCH_HOSTS": urlsplit(self.storage).netloc}
 
     def requests(self, part: str = "") -> list[str]:
@@ -125,6 +152,8 @@ class Sources:
             return 200, {"Content-Type": kind, "ETag": f'"{_hash("md5", data)}"'}, data
         if parts[:1] == ["v2"]:
             return self._osf(parts[1:], query)
+        if parts[:1] == ["repos"]:
+            return self._github("/".join(parts[1:3]), parts[3:])
         if parts[:1] == ["download"]:
             return 302, {"Location": f"{self.storage}/{'/'.join(parts[1:])}"}, b""
         if parts[:2] == ["api", "datasets"]:
@@ -132,6 +161,21 @@ class Sources:
         if parts[:3] == ["api", "access", "datafile"]:
             return 303, {"Location": f"{self.storage}/{'original-' if 'format' in query else ''}{parts[3]}"}, b""
         return _json({"errors": [{"detail": "Not found."}]}, 404)
+
+    def _github(self, name: str, parts: list[str]) -> tuple[int, dict[str, str], bytes]:
+        found = self.repositories.get(name)
+        if found is None:
+            return _json({"message": "Not Found"}, 404)
+        if not parts:
+            licence = {"spdx_id": found.licence} if found.licence else None
+            return _json({"full_name": name, "default_branch": next(iter(found.states), "main"), "license": licence})
+        sha = found.commit("/".join(parts[1:]))
+        if sha is None:
+            return _json({"message": "No commit found" if found.states else "Git Repository is empty."}, 422 if found.states else 409)
+        if parts[0] == "commits":
+            return _json({"sha": sha, "commit": {"committer": {"date": "2022-03-04T05:06:07Z"}}})
+        self.blobs[f"zip/{sha}"] = found.archive(sha)
+        return 302, {"Location": f"{self.storage}/zip/{sha}"}, b""
 
     def _osf(self, parts: list[str], query: dict[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
         kind, guid = parts[0], parts[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from socsci210.fetching import Fetched, Fetcher, FetchError, Plan
 from socsci210.fetching.resolve import resolve
 from socsci210.registry import Registry
 
-from .server import Node, Sources
+from .server import Fault, Node, Repository, Sources
 
 DATA, WORDS = b"$FL2 data of a survey" * 20, b"Question 1. How do you feel?" * 10
 
@@ -274,6 +275,74 @@ def test_a_study_whose_source_has_another_version_or_lacks_a_file(sources: Sourc
 
 
 # --- archives, the cache and the folder ----------------------------------------------------------------------------------------------
+
+
+# --- GitHub --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_repository_is_fetched_as_the_archive_of_a_commit(sources: Sources, tmp_path: Path) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+    one = {"data/survey.sav": DATA, "README.md": WORDS, "analysis.R": b"1", "large.csv": pointer, "C:a.csv": b"a,b\n1,2\n"}
+    sources.repositories["some-lab/Menus.2021"] = Repository({"main": one, "wave/2": one | {"data/survey.sav": b"$FL2 another"}})
+    done = fetch(sources, tmp_path, "https://github.com/some-lab/Menus.2021", github_token="secret-token")
+    assert done.folder.name == "github_com_some_lab_Menus_2021" and files(done.folder) == {"data/survey.sav": DATA, "README.md": WORDS}
+    record = json.loads((done.folder / "deposit.json").read_text())
+    sha = sources.repositories["some-lab/Menus.2021"].commit("main")
+    assert record["source"] == {
+        "kind": "github", "id": f"some-lab/Menus.2021@{sha}", "url": f"https://github.com/some-lab/Menus.2021/tree/{sha}",
+        "title": "some-lab/Menus.2021", "licence": "MIT",
+    }  # fmt: skip
+    assert {(file["file"], file["member"], file["licence"]) for file in record["files"]} == {
+        (name, f"owner-name-abc1234/{name}", "MIT") for name in ("data/survey.sav", "README.md")
+    }
+    left = {item["path"]: item["reason"] for item in record["left_out"]}
+    assert any("Git LFS" in reason for path, reason in left.items() if path.endswith("large.csv"))
+    assert any("leads out of" in reason for path, reason in left.items() if path.endswith("C:a.csv"))
+    assert "secret-token" in sources.headers("/repos/")[0]["Authorization"] and "Authorization" not in sources.headers("/zip/")[0]
+
+    for address in ("tree/wave/2", f"tree/{sources.repositories['some-lab/Menus.2021'].commit('wave/2')}/"):
+        found = fetch(sources, tmp_path, f"https://github.com/some-lab/Menus.2021/{address}", deposits=address.replace("/", "_"))
+        assert files(found.folder)["data/survey.sav"] == b"$FL2 another"
+    assert found.downloaded == 0  # a branch and its commit are one archive
+    assert fetch(sources, tmp_path, "https://www.github.com/some-lab/Menus.2021.git", deposits="again").downloaded == 0
+
+
+def test_repositories_that_cannot_be_had(sources: Sources, tmp_path: Path) -> None:
+    sources.repositories["lab/empty"] = Repository({})
+    sources.repositories["lab/one"] = Repository({"main": {"data.sav": DATA}}, licence="NOASSERTION")
+    with pytest.raises(FetchError, match="is empty"):
+        plan(sources, tmp_path, "https://github.com/lab/empty")
+    with pytest.raises(FetchError, match=r"github.com/lab/none: there is no such repository, or it is private"):
+        plan(sources, tmp_path, "https://github.com/lab/none/")
+    with pytest.raises(FetchError, match="no branch, tag or commit 'other'"):
+        plan(sources, tmp_path, "https://github.com/lab/one/tree/other")
+    assert plan(sources, tmp_path, "https://github.com/lab/one").listing.licence == "of its own, see the source"
+    soon = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()))}
+    sources.faults.append(Fault("/repos/lab/one", status=403, headers=soon, times=2))
+    sources.faults.append(Fault("/zip/", cut_after=40))
+    assert files(fetch(sources, tmp_path, "https://github.com/lab/one").folder) == {"data.sav": DATA}
+    sources.faults.append(Fault("/repos/lab/one", status=403, headers=soon | {"x-ratelimit-reset": str(int(time.time()) + 3000)}))
+    with pytest.raises(FetchError, match=r"wants \d\d minutes of rest[\s\S]*GITHUB_TOKEN"):
+        plan(sources, tmp_path, "https://github.com/lab/one")
+    sources.repositories["lab/one"].top = ".."
+    (tmp_path / "new").mkdir()
+    with pytest.raises(FetchError, match="no data and no document in its archives"):
+        fetch(sources, tmp_path / "new", "https://github.com/lab/one")
+    assert {path.name for path in (tmp_path / "new").iterdir()} <= {"cache", "deposits"}
+
+
+def test_bytes_are_told_as_they_come(sources: Sources, tmp_path: Path) -> None:
+    large = DATA * 20_000
+    sources.nodes["abcd1"] = Node(files={"a.sav": large, "b.txt": WORDS})
+    sources.faults.append(Fault("abcd1-", cut_after=300_000))
+    sources.slow, told = 0.02, []
+    with Fetcher(sources.settings(tmp_path / "cache"), Registry()) as fetcher:
+        fetcher.fetch(fetcher.plan("abcd1"), tmp_path / "deposits", step=told.append)
+    assert [(at.done, at.path) for at in told if at.received == 0] == [(0, "a.sav"), (1, "b.txt")]
+    first = [at for at in told if at.path == "a.sav"]
+    received = [at.received for at in first]
+    assert len(received) > 4 and received == sorted(received) and received[-1] == len(large)
+    assert {at.size for at in first} == {len(large)} and {at.files for at in told} == {2}
 
 
 def test_data_and_documents_are_taken_out_of_archives(sources: Sources, tmp_path: Path) -> None:
