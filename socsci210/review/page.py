@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ..extract import items_of
-from ..judgements import judgements
+from ..judgements import Judgement, judgements
 from ..reviewing import decisions, open_questions, standing
 from ..study_file import Item, Outcome, Quote, StudyFile, Variant
 from ..texts import bound
@@ -104,7 +105,7 @@ def page(sheet: Sheet, *, form: Form | None = None, notice: Notice | None = None
             samples=samples(sheet),
             documents=_documents(sheet),
             others=sheet.others,
-            judgements=[one for one in judged if one.kind != "own words"],
+            judgements=_together(one for one in judged if one.kind != "own words"),
             own_words=[one for one in judged if one.kind == "own words"],
             statements=statements(study),
             says=FIELD,
@@ -112,6 +113,15 @@ def page(sheet: Sheet, *, form: Form | None = None, notice: Notice | None = None
             directions=DIRECTIONS,
         )
     )
+
+
+def _together(judged: Iterable[Judgement]) -> list[tuple[list[str], Judgement]]:
+    """Places at which the same is to be judged for the same reason, with the first of them; each exception alone."""
+    found: dict[object, tuple[list[str], Judgement]] = {}
+    for one in judged:
+        key = (one.asks, one.says) if one.exempt is None else id(one)
+        found.setdefault(key, ([], one))[0].append(one.where)
+    return list(found.values())
 
 
 def refusal(message: str, *, text: str, form: Form, version: str, study_id: str) -> str:
