@@ -120,13 +120,15 @@ class DatasetFolder:
         self.path = Path(path)
         manifest = self.path / MANIFEST
         if not manifest.is_file():
-            raise DatasetError(f"no {MANIFEST} in it", where=str(self.path), expected="a complete dataset folder", fix=_REBUILD)
+            there = f"no {MANIFEST} in it" if self.path.is_dir() else f"no such folder, so no {MANIFEST} in it"
+            raise DatasetError(there, where=str(self.path), expected="a complete dataset folder", fix=f"correct the path. {_REBUILD}")
         try:
             self.manifest: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
         except ValueError as error:
             raise DatasetError(f"not valid JSON ({error})", where=str(manifest), fix=_REBUILD) from error
         if self.manifest.get("format") != FORMAT:
-            raise DatasetError(f"format {self.manifest.get('format')!r}", where=str(manifest), expected=f"format {FORMAT}", fix=_REBUILD)
+            found = f"format {self.manifest.get('format')!r}, of another version of socsci210"
+            raise DatasetError(found, where=str(manifest), expected=f"format {FORMAT}", fix=_REBUILD)
 
     @property
     def fingerprint(self) -> str:

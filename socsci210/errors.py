@@ -27,6 +27,18 @@ class SocSciError(Exception):
         super().__init__("\n  ".join(parts))
 
 
+def refused_by_system(error: OSError) -> SocSciError:
+    """What the operating system refused (a folder that may not be written to, a full disk), as a message for the user.
+
+    Raises:
+        OSError: `error` itself, where it is not of the operating system: then it is a fault of ours, and its traceback is wanted.
+    """
+    if error.errno is None:
+        raise error
+    fix = "check that the folder is there and may be written to, and that the disk has space; then run the same command again"
+    return SocSciError(str(error.strerror).lower(), where=str(error.filename or ""), fix=fix)
+
+
 class ReadError(SocSciError):
     """A deposit file that cannot be read, or is not what it claims to be."""
 

@@ -140,9 +140,14 @@ def token_ids(tokenizer: Any) -> list[list[int]]:
 
 def _advice(model: str) -> str:
     """What to look at when a model does not load."""
+    if not Path(model).is_dir():
+        return "check --model: there is no such folder here, and the Hub does not give it (is it spelt right, and this machine online?)"
     adapter = Path(model) / ADAPTER
     if not adapter.is_file():
-        return "check --model"
+        return "check --model: " + (
+            f"the folder has a {CONFIG}, but something else is missing or damaged" if (Path(model) / CONFIG).is_file()
+            else f"the folder has no {CONFIG}, so it holds no model"
+        )  # fmt: skip
     base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
     return f"the folder holds an adapter of {base}: have that model there, and peft installed (pip install 'socsci210[train]')"
 

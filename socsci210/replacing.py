@@ -49,7 +49,11 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".tmp")
-    write(draft)
-    with draft.open("rb") as file:
-        os.fsync(file.fileno())
-    return draft.replace(path)
+    try:
+        write(draft)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        return draft.replace(path)
+    except BaseException:  # of a full disk, or Ctrl-C, nothing stays behind
+        draft.unlink(missing_ok=True)
+        raise

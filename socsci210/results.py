@@ -129,6 +129,9 @@ class Results(Part):
         Raises:
             DatasetError: no such file, another format, or not what this version writes.
         """
+        if not Path(path).is_file():
+            found_there = "a folder" if Path(path).is_dir() else "no such file"
+            raise DatasetError(found_there, where=str(path), expected="a file that socsci210 score wrote", fix="check the name")
         try:
             text = Path(path).read_text(encoding="utf-8")
             found = json.loads(text)
@@ -136,7 +139,8 @@ class Results(Part):
             raise DatasetError(f"does not read ({error})", where=str(path), fix="run socsci210 score again") from error
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             form = found.get("format") if isinstance(found, dict) else None
-            raise DatasetError(f"format {form!r}", where=str(path), expected=f"results of format {FORMAT}", fix="run socsci210 score again")
+            what = "no results file" if form is None else f"format {form!r}, of another version"
+            raise DatasetError(what, where=str(path), expected=f"results of format {FORMAT}", fix="run socsci210 score again")
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from socsci210.cli import show
+from socsci210.replacing import write_whole
 
 
 def test_studies_as_json_lists_every_study_file(command) -> None:
@@ -130,6 +131,51 @@ def test_predicting_with_an_unknown_engine_names_those_there_are(command, tmp_pa
     assert code == 1
     assert "train_lookup" in err and "pooled_oracle" in err
     assert not (tmp_path / "p.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("simulate-deposits", "--out", "{file}"),
+        ("new-study", "lab_study", "--in", "{file}/studies"),
+        ("new-experiment", "{file}/experiment.yaml"),
+    ],
+)
+def test_what_the_system_refuses_is_a_message_and_no_traceback(command, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("mine", encoding="utf-8")
+    code, _, err = command(*(word.format(file=file) for word in arguments))
+    assert code == 1
+    assert str(file) in err.replace("\n", "") and "Fix: check that the folder is there" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_fault_that_is_not_of_the_system_keeps_its_traceback(command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("a library's own words")
+
+    monkeypatch.setattr("socsci210.new_study.new_study", fails)
+    with pytest.raises(OSError, match="a library's own words"):
+        command("new-study", "lab_study", "--in", tmp_path)
+
+
+def test_a_full_disk_leaves_no_part_of_a_file(tmp_path: Path) -> None:
+    def full(draft: Path) -> None:
+        draft.write_text("half", encoding="utf-8")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError):
+        write_whole(tmp_path / "results.json", full)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_is_refused_ends_with_its_message(tmp_path: Path) -> None:
+    nano = Path(__file__).parents[1] / "train" / "configs" / "nano.yaml"
+    said = [sys.executable, "-m", "socsci210", "train", nano, "--dataset", tmp_path, "--output", tmp_path / "m"]
+    done = subprocess.run(said, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "no dataset.json in it" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_version_and_help_need_no_torch() -> None:

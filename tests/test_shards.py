@@ -84,6 +84,19 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
         run(tmp_path / "q", seed=1, engine="x")
 
 
+def test_predictions_replace_no_other_file_or_folder(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DatasetError, match="predictions would replace another file"):
+        run(tmp_path / "notes.txt")
+    with pytest.raises(DatasetError, match="predictions would replace another folder"):
+        run(tmp_path / "folder")
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "notes.txt"]
+    with pytest.raises(DatasetError, match="no such file"):
+        read_metadata(tmp_path / "nowhere")
+
+
 def test_a_row_twice_is_refused(tmp_path: Path) -> None:
     twice = pa.concat_tables([KEYS, KEYS.slice(0, 1)])
     with pytest.raises(DatasetError, match="appears twice"):

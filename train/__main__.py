@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from socsci210.errors import SocSciError
+from socsci210.errors import SocSciError, refused_by_system
 
 from .config import read_config
 
@@ -25,9 +25,15 @@ def main(arguments: list[str]) -> int:
         if PartialState().is_main_process:
             print(output)
     except SocSciError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _refused(error)
+    except OSError as error:
+        return _refused(refused_by_system(error))
     return 0
+
+
+def _refused(error: SocSciError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

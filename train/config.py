@@ -118,7 +118,8 @@ def explain(error: ValidationError, model: type[BaseModel], *, where: str, fix: 
         near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
         meant = f"did you mean {near[0]!r}?" if near else "remove it"
         return TrainError(f"unknown key {key!r}", where=where, expected=f"one of {', '.join(known)}", fix=meant)
-    found = f"{key}: {problem['msg']}" + (f", not {problem['input']!r}" if key and problem["type"] != "missing" else "")
+    said = problem["msg"].removeprefix("Value error, ")  # pydantic's own words before ours
+    found = (f"{key}: " if key else "") + said + (f", not {problem['input']!r}" if key and problem["type"] != "missing" else "")
     return TrainError(found, where=where, fix=fix)
 
 

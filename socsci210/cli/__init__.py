@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
-from ..errors import SocSciError
+from ..errors import SocSciError, refused_by_system
 from .app import app
 from .shown import console, show
 
@@ -39,6 +40,12 @@ def main() -> None:
     try:
         app()
     except SocSciError as error:
-        console.print("error: ", style="bold red", end="")
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _refuse(error)
+    except OSError as error:
+        _refuse(refused_by_system(error))
+
+
+def _refuse(error: SocSciError) -> NoReturn:
+    console.print("error: ", style="bold red", end="")
+    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)

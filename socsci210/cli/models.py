@@ -25,7 +25,8 @@ def train(context: typer.Context, config: Path) -> None:
     from socsci210.train.config import read_config
 
     read_config(config, context.args)  # a wrong setting is told here, before processes are started
-    command = [sys.executable, "-m", "accelerate.commands.launch", "-m", "socsci210.train", str(config), *context.args]
+    # quiet: what the training says is not followed by a traceback of its launcher
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--quiet", "-m", "socsci210.train", str(config), *context.args]
     raise typer.Exit(subprocess.run(command).returncode)
 
 

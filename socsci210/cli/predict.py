@@ -85,7 +85,7 @@ def predict(
             show=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
         )
     with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as bar:
-        task = bar.add_task("rows", total=None)
+        task = bar.add_task("rows", total=None, visible=False)  # not before a refusal
         written = run(
             engine=engine,
             dataset=dataset,
@@ -101,7 +101,7 @@ def predict(
             draws=draws or 1,
             rationales=rationales,
             server=server,
-            progress=lambda done, wanted: bar.update(task, completed=done, total=wanted),
+            progress=lambda done, wanted: bar.update(task, completed=done, total=wanted, visible=True),
         )
     about = read_metadata(written)
     if left_out := about.get("left_out"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,16 +58,9 @@ def _must_pass(sheet: Sheet) -> None:
 
 
 def _write(out: Path, text: str) -> None:
-    from ..replacing import PAGE, replaceable
+    from ..replacing import PAGE, replaceable, write_whole
 
-    target = replaceable(out, PAGE, "a review")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(replaceable(out, PAGE, "page"), lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
 def _serve(path: Path, deposits: Path, reviewer: str, port: int) -> None:

@@ -28,7 +28,7 @@ def deposit_folder(study: StudyFile, deposits: Path) -> Path:
         f"no folder {names} for study {study.id}",
         where=str(deposits),
         expected=f"its files in {deposits / study.id}: {', '.join(file.file for file in study.files.values())}",
-        fix=f"download them from {study.provenance.source_url}, or correct --deposits",
+        fix=f"get them (source: {study.provenance.source_url}), or correct --deposits",
     )
 
 

@@ -144,15 +144,24 @@ def read_metadata(path: Path) -> dict[str, Any]:
     """
     try:
         stored = (pq.read_schema(path).metadata or {}).get(METADATA_KEY)
+    except FileNotFoundError as error:
+        raise DatasetError("no such file", where=str(path), expected="a file that socsci210 predict wrote", fix="check the name") from error
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"not a readable parquet file ({error})", where=str(path), fix="run socsci210 predict again") from error
     if stored is None:
-        raise DatasetError("no socsci210 metadata", where=str(path), expected="a file that socsci210 predict wrote")
+        raise DatasetError("no socsci210 metadata", where=str(path), expected="a file that socsci210 predict wrote", fix="check the name")
     return dict(json.loads(stored))
 
 
 def _already_there(out: Path, metadata: dict[str, Any]) -> Path:
-    found = {key: value for key, value in read_metadata(out).items() if key != CLOSING}
+    try:
+        there = read_metadata(out)
+    except DatasetError as error:
+        raise DatasetError(
+            f"predictions would replace another {'folder' if out.is_dir() else 'file'}", where=str(out),
+            expected="a new file, or the predictions of this very run", fix="name another file with --out",
+        ) from error  # fmt: skip
+    found = {key: value for key, value in there.items() if key != CLOSING}
     if found != _final(metadata):
         differs = sorted(key for key in {*found, *metadata} if found.get(key) != _final(metadata).get(key))
         raise DatasetError(
