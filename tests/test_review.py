@@ -202,7 +202,7 @@ def test_the_page_shows_source_and_text_codes_gates_and_questions(tmp_path: Path
         "Q1. Trees [SHOW PICTURE] cool",  # the source, whole
         "Reads in the dataset", "{name}", "Oldham",
         "variable q1: without a label", "form, block 1 : Q1. Trees", "variable nowhere: the data file has no such column",
-        "no answer: refused", "<10", "all but <10",
+        "no answer: refused", "<10", "all but <10", "n of the study: 60 (Table 1)",
         "Note to the programmer", "Nobody quotes this.",  # what stands around it, and what is not quoted
         "You are a survey respondent", "socsci210 review toy --deposits DEPOSITS --accept",
     ):  # fmt: skip

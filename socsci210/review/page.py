@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from ..extract import items_of
 from ..judgements import Judgement, judgements
 from ..reviewing import decisions, open_questions, standing
+from ..study_declared import Stated
 from ..study_file import Item, Outcome, Quote, StudyFile, Variant
 from ..texts import bound
 from .codes import CodeTable, arm_lines, faulty, field_tables, source_arms
@@ -109,7 +110,7 @@ def page(sheet: Sheet, *, form: Form | None = None, notice: Notice | None = None
             own_words=[one for one in judged if one.kind == "own words"],
             statements=statements(study),
             says=FIELD,
-            stated=[{"one": one, "of": one.outcome or "the study", "arm": one.condition} for one in study.stated],
+            stated=[_stated(one) for one in study.stated],
             directions=DIRECTIONS,
         )
     )
@@ -122,6 +123,17 @@ def _together(judged: Iterable[Judgement]) -> list[tuple[list[str], Judgement]]:
         key = (one.asks, one.says) if one.exempt is None else id(one)
         found.setdefault(key, ([], one))[0].append(one.where)
     return list(found.values())
+
+
+def _stated(one: Stated) -> dict[str, str]:
+    """A number that the source states, as it is printed there."""
+    value = f"{one.value:,.{one.decimals}f}" if one.decimals is not None else f"{one.value:,.12g}"
+    arms = f" in {one.condition}{f' less that in {one.than}' if one.than else ''}" if one.condition else ""
+    return {
+        "says": f"{one.what} of {one.outcome or 'the study'}{arms}: {value}"
+        + (f" ± {one.tolerance:g}" if one.tolerance is not None else ""),
+        "printed_in": one.printed_in,
+    }
 
 
 def refusal(message: str, *, text: str, form: Form, version: str, study_id: str) -> str:
@@ -184,7 +196,7 @@ def _documents(sheet: Sheet) -> list[dict[str, Any]]:
                 tags.append(at)
     found = []
     for key, document in sheet.deposit.documents.items():
-        blocks = [(block, used.get((key, block.id), [])) for block in document.blocks]
+        blocks = [(block, used.get((key, block.id), [])) for block in document.blocks if block.text.strip() or (key, block.id) in used]
         found.append({"key": key, "name": document.path.name, "blocks": blocks, "quoted": sum(1 for _, tags in blocks if tags)})
     return found
 

@@ -158,7 +158,7 @@ def _around(document: Document, quoted: list[str]) -> Iterator[Around]:
         return
     near = {near for place in places for near in range(place - AROUND, place + AROUND + 1)}
     for place, block in enumerate(document.blocks):
-        if place in near:
+        if place in near and (block.text.strip() or block.id in quoted):
             yield Around(block.id, block.text, block.id in quoted)
 
 
