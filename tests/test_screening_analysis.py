@@ -285,7 +285,7 @@ def test_predicted_effects_are_held_against_real_ones(screening: Screening, tmp_
     rows = {one["arm"]: one for one in found.table.to_pylist()}
     assert set(rows) == {"praise", "blame"} and found.left_out == ("outcome drink: only in the experiment",)
     assert rows["praise"]["human"] == pytest.approx(1.0, abs=0.3) and rows["blame"]["human"] == pytest.approx(-1.0, abs=0.3)
-    assert (found.sign_right, found.n_reliable, found.interval) == (2, 2, "after shrinkage")
+    assert (found.tally.sign_right, found.tally.n_reliable, found.interval) == (2, 2, "after shrinkage")
     run = tmp_path / "run"
     write_tables(screening, run)
     (run / "experiment.yaml").write_text(experiment_yaml(screening.experiment), encoding="utf-8")

@@ -98,7 +98,7 @@ def test_a_conjoint_is_found_again_and_its_levels_are_compared(
     assert code == 0, err
     found = json.loads((run / "comparison.json").read_text())
     levels = pq.read_table(run / "comparison_amces.parquet")
-    assert found["n"] == 5 * 5 + len(levels) and len(levels) > 90 and found["left_out"] == []
+    assert found["n"] == 5 * 5 and found["levels"]["n"] == len(levels) > 90 and found["left_out"] == []
 
 
 def test_what_is_no_study_is_refused(simulated_dataset: Path, tmp_path: Path) -> None:

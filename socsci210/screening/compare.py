@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ EFFECTS_FILE: Final = "effects.parquet"
 LEVELS_FILE: Final = f"{AMCES}.parquet"
 COMPARISON: Final = "comparison"
 LEVELS: Final = f"{COMPARISON}_{AMCES}"
+OF_PREDICTION: Final = "of the prediction, without shrinkage"
 _ARMS: Final = ("outcome", "arm", "against")
 _LEVELS: Final = ("outcome", "arm", "attribute", "level", "against")
 _FIGURES: Final = [(name, pa.float64()) for name in ("predicted", "low", "high", "human", "human_se", "human_low", "human_high")] + [
@@ -35,6 +36,15 @@ _FIGURES: Final = [(name, pa.float64()) for name in ("predicted", "low", "high",
 ]
 SCHEMA: Final = pa.schema([*((name, pa.string()) for name in _ARMS), *_FIGURES])
 LEVELS_SCHEMA: Final = pa.schema([*((name, pa.string()) for name in _LEVELS), *_FIGURES])
+
+
+class Tally(NamedTuple):
+    """How many effects are compared, are reliable among people, have their sign predicted right among those, and lie in the interval."""
+
+    n: int
+    n_reliable: int
+    sign_right: int
+    n_covered: int
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,7 @@ class Comparison:
             `covered`: the real effect lies in the expected interval, widened by the noise of its own measurement.
         levels: the same of AMCEs; no rows where the experiment is no conjoint. Their interval is always that of the prediction.
         agreement, agreement_levels: over all contrasts, as shares of the span; see `metrics.socsci210.agreement`.
-        sign_right, n_reliable: signs that were predicted right, among reliable contrasts of either kind.
-        n_covered: of either kind.
+        tally, tally_levels: the same in counts.
         weighted: whether people count by weights of the study.
         left_out: arms, outcomes and levels that are not compared, and why.
     """
@@ -59,16 +68,10 @@ class Comparison:
     levels: pa.Table
     agreement: Agreement
     agreement_levels: Agreement
-    sign_right: int
-    n_reliable: int
-    n_covered: int
+    tally: Tally
+    tally_levels: Tally
     weighted: bool
     left_out: tuple[str, ...]
-
-    @property
-    def n(self) -> int:
-        """Contrasts that are compared."""
-        return len(self.table) + len(self.levels)
 
 
 def compare(folder: Path, study: str) -> list[str]:
@@ -96,18 +99,25 @@ def compare(folder: Path, study: str) -> list[str]:
         write_table(found.levels, folder / LEVELS)
     write_json(_summary(found), folder / f"{COMPARISON}.json")
     page = write_comparison(experiment, found, folder / f"{COMPARISON}.html")
-    lines = [
-        f"{found.n} effects of {name} against the real ones: signs right in {found.sign_right} of the {found.n_reliable} that are reliable "
-        f"among people; {found.n_covered} of {found.n} in their 95 % interval ({found.interval})",
-        *found.left_out,
-    ]
-    return [*lines, str(page)]
+    lines = [_said("effects", name, found.tally, found.interval)] if found.tally.n or not found.tally_levels.n else []
+    if found.tally_levels.n:
+        lines.append(_said("effects of levels", name, found.tally_levels, OF_PREDICTION))
+    return [*lines, *found.left_out, str(page)]
+
+
+def _said(what: str, study: str, tally: Tally, interval: str) -> str:
+    return (
+        f"{tally.n} {what} of {study} against the real ones: signs right in {tally.sign_right} of the {tally.n_reliable} that are reliable "
+        f"among people; {tally.n_covered} of {tally.n} in their 95 % interval ({interval})"
+    )
 
 
 def _summary(found: Comparison) -> dict[str, Any]:
     agreements = {name: {key: _finite(value) for key, value in getattr(found, name).items()} for name in ("agreement", "agreement_levels")}
-    names = ("study", "interval", "sign_right", "n_reliable", "n_covered", "n", "weighted", "left_out")
-    return {**{name: getattr(found, name) for name in names}, **agreements}
+    names = ("study", "interval", "weighted", "left_out")
+    return {
+        **{name: getattr(found, name) for name in names}, **found.tally._asdict(), "levels": found.tally_levels._asdict(), **agreements,
+    }  # fmt: skip
 
 
 def _finite(value: Any) -> Any:
@@ -141,20 +151,23 @@ def compared(experiment: Experiment, effects: pa.Table, folder: DatasetFolder, s
             expected=f"conditions {', '.join(arm.id for arm in experiment.arms)}", fix="give both the same ids",
         )  # fmt: skip
     spans = {one.id: float(one.scale.max - one.scale.min) for one in experiment.outcomes}
-    reliable = [row for row in (*out, *of_levels) if row["reliable"]]
     return Comparison(
         study=study,
-        interval="after shrinkage" if effects.column("shrunk").null_count < len(effects) else "of the prediction, without shrinkage",
+        interval="after shrinkage" if effects.column("shrunk").null_count < len(effects) else OF_PREDICTION,
         table=pa.Table.from_pylist(out, SCHEMA),
         levels=pa.Table.from_pylist(of_levels, LEVELS_SCHEMA),
         agreement=agreement(_contrasts(out, [spans[row["outcome"]] for row in out])),
         agreement_levels=agreement(_contrasts(of_levels, [1.0] * len(of_levels))),
-        sign_right=sum(row["same_sign"] for row in reliable),
-        n_reliable=len(reliable),
-        n_covered=sum(row["covered"] for row in (*out, *of_levels)),
+        tally=_tally(out),
+        tally_levels=_tally(of_levels),
         weighted=real.weighted,
         left_out=tuple(left_out),
     )
+
+
+def _tally(rows: list[dict[str, Any]]) -> Tally:
+    reliable = [row for row in rows if row["reliable"]]
+    return Tally(len(rows), len(reliable), sum(row["same_sign"] for row in reliable), sum(row["covered"] for row in rows))
 
 
 def _left_out(experiment: Experiment, real: Real) -> Iterator[str]:

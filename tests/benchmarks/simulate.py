@@ -54,7 +54,7 @@ def main() -> None:
             people = arguments.people or REPLAYED_PEOPLE
             found = run_replay(REAL, arguments.out or Path(temporary), people=people, minutes=arguments.minutes)
         for study, one in found.items():
-            print(f"{study}: {one['said']}")
+            print(study, *one["said"], sep="\n  ")
         print(json.dumps(found))
         return
     found = speed(arguments.people or PEOPLE, arguments.arms)

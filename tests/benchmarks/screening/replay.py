@@ -58,14 +58,14 @@ def _replay(out: Path, study: str, evidence: Path, people: int) -> dict[str, Any
         _socsci210("simulate", experiment, *common, "--out", folder / "run")
     said = _socsci210("simulate", folder / "run", "--compare", spec)
     found = json.loads((folder / "run" / "comparison.json").read_text(encoding="utf-8"))
-    names = ("n", "n_reliable", "sign_right", "n_covered", "interval", "weighted", "left_out")
+    names = ("n", "n_reliable", "sign_right", "n_covered", "levels", "interval", "weighted", "left_out")
     agreements = {
         part: {name: found[part][name] for name in ("r", "r_raw", "slope", "mae", "refused")} for part in ("agreement", "agreement_levels")
     }
     tables = [path for name in ("effects", "amces") if (path := folder / "run" / f"{name}.parquet").exists()]
     predicted = sum(pq.read_metadata(path).num_rows for path in tables)
-    assert found["n"] == predicted, "a predicted effect was not compared"
-    return {"people": people} | {name: found[name] for name in names} | agreements | {"said": said[0]}
+    assert found["n"] + found["levels"]["n"] == predicted, "a predicted effect was not compared"
+    return {"people": people} | {name: found[name] for name in names} | agreements | {"said": said[:-1]}
 
 
 def _socsci210(*arguments: object) -> list[str]:
