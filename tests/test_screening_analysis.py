@@ -97,6 +97,29 @@ def test_groups_that_differ_are_found_and_those_that_do_not_are_not(screening: S
     assert all(one["p"] <= one["p_holm"] <= 1 for one in rows)
 
 
+def test_a_weight_of_two_is_two_people_everywhere() -> None:
+    """Every figure of the tables but those of uncertainty is the same, whether somebody counts twice or stands there twice."""
+    made, times = experiment(subgroups=["gender"]), [1, 2, 2] * (N // 3)
+    gender = ["Male", "Female"] * (N // 2)
+    table = answers(made, N, SHIFT, extra={"praise": [0.0, 0.1, 0.05, -0.1] * (N // 4)})
+    people = personas(N, gender=gender)
+    weighted = people.set_column(people.column_names.index("weight"), "weight", pa.array(np.array(times) / np.mean(times)))
+    twice = [person for person, n in enumerate(times) for _ in range(n)]
+    each = len(table) // N
+    rows = table.take(np.concatenate([np.arange(each) + each * person for person in twice]))
+    rows = rows.set_column(0, "persona", pa.array(np.repeat(np.arange(len(twice)), each), pa.int32()))
+    one = analyse(made, weighted, table)
+    other = analyse(made, personas(len(twice), gender=[gender[person] for person in twice]), rows)
+    for name, columns in {
+        "effects": ("effect", "share", "standardised", "base", "answer_mass"), "distributions": ("share", "lowest", "highest"),
+        "subgroups": ("effect", "difference"), "hypotheses": ("predicted", "n80_predicted", "n90_predicted"),
+    }.items():  # fmt: skip
+        for column in columns:
+            values = [getattr(found, name).column(column).to_pylist() for found in (one, other)]
+            assert values[0] == pytest.approx(values[1]), (name, column)
+    assert one.effects.column("effect").to_pylist() != pytest.approx(analyse(made, people, table).effects.column("effect").to_pylist())
+
+
 def test_small_groups_are_counted_not_shown() -> None:
     people = personas(N, gender=["Male"] * 20 + ["Female"] * (N - 20))
     found = analyse(experiment(subgroups=["gender"]), people, answers(experiment(), N, SHIFT))

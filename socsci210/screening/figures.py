@@ -78,8 +78,9 @@ def _of_people(row: dict[str, Any]) -> str:
 
 
 def _of_level(row: dict[str, Any]) -> tuple[Mark, ...]:
-    own = Mark("model", row.get("effect", row.get("predicted")), row["low"], row["high"])
-    return (own, Mark("people", row["human"])) if "human" in row else (own,)
+    if "human" in row:
+        return Mark("model", row["predicted"], row["low"], row["high"]), Mark("people", row["human"])
+    return (Mark("model", row["effect"], row["low"], row["high"]),)
 
 
 def distribution_figures(experiment: Experiment, answered: Sequence[Answered]) -> list[tuple[str, list[Drawing]]]:

@@ -159,12 +159,12 @@ def _rows(folder: DatasetFolder, study: str, weights: pa.Table | None) -> Rows:
     table = folder.rows("all", columns=[*_KEYS, "response"], studies=[study])
     table = table.filter(pc.is_valid(table.column("response")))
     person, condition, task, item, response = (table.column(name).to_numpy() for name in (*_KEYS, "response"))
-    keys: list[Ints] = [one.astype(np.int64) for one in (condition, task, item, person)]
-    rows = Rows(np.zeros(len(table), np.int64), *keys, response.astype(np.float64))
+    who, condition, task, item = (one.astype(np.int64) for one in (person, condition, task, item))
+    rows = Rows(np.zeros(len(table), np.int64), condition, task, item, who, response.astype(np.float64))
     if weights is None:
         return rows
-    who = weights.column("participant").to_numpy().astype(np.int64)
-    mass: Floats = np.ones(int(max(who.max(initial=0), rows.person.max(initial=0))) + 1)
-    mass[who] = pc.fill_null(weights.column("weight"), 1.0).to_numpy()
+    weighed = weights.column("participant").to_numpy().astype(np.int64)
+    mass: Floats = np.ones(int(max(weighed.max(initial=0), rows.person.max(initial=0))) + 1)
+    mass[weighed] = pc.fill_null(weights.column("weight"), 1.0).to_numpy()
     rows = rows._replace(weight=mass[rows.person])
     return rows.take(rows.mass > 0)
