@@ -112,12 +112,14 @@ def _train(out: Path, dataset: Path, configs: list[str], seed: int, overrides: M
 
 
 def _scored(out: Path, dataset: Path, model: Path, config: str, seed: int, say: Say) -> Path:
+    from .language_model import without_bars
     from .predict import predict
     from .score import score
 
     say(f"Predicting and scoring the test side of {config}")
     predictions = out / "predictions" / f"{config}.parquet"
-    predict(engine="transformers", model=str(model), dataset=dataset, config=config, out=predictions, seed=seed)
+    with without_bars():
+        predict(engine="transformers", model=str(model), dataset=dataset, config=config, out=predictions, seed=seed)
     target = out / "results" / f"{config}.json"
     score([predictions], dataset, seed=seed).write_json(target)
     return target

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +46,20 @@ def load_model(model: str, device: str | None = None, *, at: str | None = None) 
             f"no causal language model loads ({error})", where=model, expected="a model folder or a Hub id", fix=_advice(model)
         ) from error
     return loaded.to(device).eval(), tokenizer
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Weights load without a progress bar: for models so small that it is gone before it is read."""
+    from transformers.utils import logging
+
+    before = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if before:
+            logging.enable_progress_bar()
 
 
 def load_tokenizer(model: str, *, at: str | None = None) -> Any:

@@ -119,7 +119,10 @@ def _read(path: str, config: str, split: str | None, *, streaming: bool = False,
     except DatasetNotFoundError:
         raise
     except (ValueError, FileNotFoundError) as error:  # a config or split without rows has no files
-        raise DatasetError(f"config {config!r}, split {split!r}: {error}", where=path, expected="a split that has rows") from error
+        raise DatasetError(
+            f"config {config!r}, split {split!r}: {error}", where=path, expected="a split that has rows",
+            fix="a dataset of few studies leaves some sides without any (its card counts them): choose another config, or add studies",
+        ) from error  # fmt: skip
 
 
 def _read_reasoning(path: str, config: str) -> Any:

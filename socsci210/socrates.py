@@ -119,7 +119,8 @@ class Socrates:
                 `ScaleKey` with a step.
 
         Raises:
-            DatasetError: an unknown field, a scale without bounds or with too many answers, or a prompt longer than the context.
+            DatasetError: an unknown field, a stimulus without text, a scale without bounds or with too many answers, or a prompt longer
+                than the context.
         """
         return self.predict_many([(persona, stimulus, scale)])[0]
 
@@ -127,6 +128,8 @@ class Socrates:
         """The answers to several (persona, stimulus, scale), together: what they share is read once. Arguments and errors as `predict`."""
         from .predict.exact import normalise
 
+        if not all(stimulus.strip() for _, stimulus, _ in asked):
+            raise DatasetError("a question without text", expected="all that the person reads", fix="give the question as stimulus")
         values = [_values(scale) for _, _, scale in asked]
         encoder = self._asked.encoder
         prompts = [encoder.prompt(_persona_text(who), stimulus) for who, stimulus, _ in asked]

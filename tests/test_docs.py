@@ -43,6 +43,15 @@ def test_commands_and_options_exist(page: str) -> None:
             assert set(options) <= COMMANDS[name], f"{page}: socsci210 {name} {options}"
 
 
+def test_help_explains_every_command_argument_and_option() -> None:
+    def silent(command: Any, name: str) -> list[str]:
+        inner = getattr(command, "commands", {})
+        found = [f"{name} {p.name}" for p in command.params if not p.help and not getattr(p, "hidden", False)] if not inner else []
+        return found + ([] if command.help else [name]) + [one for sub in inner for one in silent(inner[sub], f"{name} {sub}")]
+
+    assert silent(GROUP, "socsci210") == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_paths_exist(page: str) -> None:
     named = re.findall(r"`((?:socsci210|loaders|train|metrics|cards|tests)/[\w./-]+)`", (ROOT / page).read_text(encoding="utf-8"))

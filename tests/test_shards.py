@@ -80,6 +80,8 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
         run(tmp_path / "p", seed=1)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "q", lambda indices: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(DatasetError, match="not finished: a run was cut off"):
+        read_metadata(tmp_path / "q")
     with pytest.raises(DatasetError, match=r"shards of another run \(other engine, seed\)"):
         run(tmp_path / "q", seed=1, engine="x")
 

@@ -107,6 +107,11 @@ def test_what_cannot_be_asked(model: Path, person: dict[str, int], scale: tuple[
         socsci210.Socrates(model).predict(person, QUESTION, scale)
 
 
+def test_a_question_without_text_is_not_asked(model: Path) -> None:
+    with pytest.raises(DatasetError, match="a question without text"):
+        socsci210.Socrates(model).predict(PERSON, " \n", (1, 7))
+
+
 def test_no_such_model_and_other_words(model: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"(?s)no such model.*a model folder or a Hub id"):
         socsci210.Socrates(tmp_path / "nothing").predict(PERSON, QUESTION, (1, 7))

@@ -24,7 +24,8 @@ OVERLAPS = {
 
 @app.command("new-study", rich_help_panel=STUDIES)
 def new_study_command(
-    study_id: str, into: Annotated[Path, typer.Option("--in", help="Folder to put the study's folder in.")] = Path()
+    study_id: Annotated[str, typer.Argument(help="Id of the new study: letters, digits and underscores.")],
+    into: Annotated[Path, typer.Option("--in", help="Folder to put the study's folder in.")] = Path(),
 ) -> None:
     """Copy the study template to a new folder."""
     from ..new_study import new_study
@@ -34,7 +35,7 @@ def new_study_command(
 
 @app.command(rich_help_panel=STUDIES)
 def validate(
-    ids: Annotated[list[str], typer.Argument(metavar="STUDY...")],
+    ids: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Ids of studies, as `socsci210 studies` lists them.")],
     deposits: Annotated[Path, typer.Option(help="Folder that holds one folder per deposit.")],
     studies: StudiesDir = None,
 ) -> None:
@@ -50,7 +51,9 @@ def validate(
 def build(
     out: Annotated[Path, typer.Option(help="Dataset folder to write; it is complete or absent.")],
     deposits: Annotated[Path, typer.Option(help="Folder that holds one folder per deposit.")],
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[STUDY...]")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY...]", help="Ids of studies (default: every study whose deposit is there).")
+    ] = None,
     studies: StudiesDir = None,
     jobs: Annotated[int, typer.Option(min=1, help="Studies read at the same time.")] = 1,
     cache: Annotated[Path | None, typer.Option(help="Keeps what was made of each study (default: in the user's cache folder).")] = None,
@@ -88,7 +91,7 @@ def _finish_build(failed: Mapping[str, str], built: Iterable[str]) -> None:
 @app.command("simulate-deposits", rich_help_panel=STUDIES)
 def simulate_deposits(
     out: Annotated[Path, typer.Option(help="Folder to write one folder per deposit to.")],
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated world.")] = 0,
     people: Annotated[
         int, typer.Option(min=200, help="People per study; fewer cannot fill the arms in the shares that the designs state.")
     ] = 600,
@@ -101,7 +104,9 @@ def simulate_deposits(
 
 
 @app.command(rich_help_panel=STUDIES)
-def blocks(document: Path, as_json: AsJson = False) -> None:
+def blocks(
+    document: Annotated[Path, typer.Argument(help="A docx, doc, rtf, pdf, html, txt or md file, or a csv.")], as_json: AsJson = False
+) -> None:
     """Show a document cut into blocks, with the ids that study files quote."""
     from ..blocks import blocks_of
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, rich_help_panel=MODELS)
-def train(context: typer.Context, config: Path) -> None:
+def train(
+    context: typer.Context, config: Annotated[Path, typer.Argument(help="YAML file of the run; every key of it can be set by --key value.")]
+) -> None:
     """Train a model: the same as `accelerate launch -m socsci210.train CONFIG.yaml [--key value ...]`."""
     import subprocess
 
@@ -32,7 +34,7 @@ def train(context: typer.Context, config: Path) -> None:
 
 @app.command(rich_help_panel=MODELS)
 def score(
-    predictions: Annotated[list[Path], typer.Argument(metavar="PREDICTIONS...")],
+    predictions: Annotated[list[Path], typer.Argument(metavar="PREDICTIONS...", help="Files that `predict` wrote.")],
     dataset: DatasetDir,
     out: Annotated[Path, typer.Option(help="results.json to write.")],
     arms: Annotated[
@@ -41,7 +43,7 @@ def score(
     allow_overlap: Annotated[
         bool, typer.Option("--allow-overlap", help="Score rows that the model was trained on; every figure then says so.")
     ] = False,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling behind intervals.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Score predictions against people, beside chance, noise floor and the controls."""
@@ -79,11 +81,11 @@ def score(
 
 @app.command(rich_help_panel=MODELS)
 def compare(
-    a: Path,
-    b: Path,
+    a: Annotated[Path, typer.Argument(help="results.json of the one model.")],
+    b: Annotated[Path, typer.Argument(help="results.json of the other.")],
     config: Annotated[str | None, typer.Option(help="Which configuration, where a file holds several runs.")] = None,
     convention: Annotated[Convention, typer.Option(help="stated or published.")] = "stated",
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling behind intervals.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Compare two results files on the same split, study by study: which model is nearer to people, and could it be chance?"""
@@ -135,8 +137,8 @@ def _interval(one: Difference | Estimate, between: str, mark: str = "") -> str |
 
 @app.command(rich_help_panel=MODELS)
 def report(
-    results: Annotated[list[Path], typer.Argument(metavar="RESULTS...")],
-    out: Path = Path("report.html"),
+    results: Annotated[list[Path], typer.Argument(metavar="RESULTS...", help="Files that `score` wrote.")],
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("report.html"),
     figures: Annotated[Path | None, typer.Option(help="Also write every figure to this folder, as SVG and PNG.")] = None,
 ) -> None:
     """Write one self-contained page from results."""

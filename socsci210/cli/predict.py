@@ -23,10 +23,10 @@ def predict(
     config: Annotated[str, typer.Option(help="unseen_studies, unseen_conditions, unseen_outcomes or unseen_participants.")],
     engine: Annotated[str, typer.Option(help="transformers, openai, uniform, train_lookup or pooled_oracle.")] = "transformers",
     model: Annotated[str | None, typer.Option(help="Folder or Hub id of a causal language model, or the server's name for it.")] = None,
-    split: str = "test",
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
     template: Annotated[str | None, typer.Option(help="upstream or stimulus_first (default: the one the model was trained on)")] = None,
-    batch_size: Annotated[int, typer.Option(min=1)] = 64,
-    seed: int = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Prompts read at a time.")] = 64,
+    seed: Annotated[int, typer.Option(help="Decides which people `--per-cell` takes, and what is drawn.")] = 0,
     per_cell: Annotated[int | None, typer.Option(min=1, help="Predict at most so many people of every cell.")] = None,
     arms: Annotated[bool, typer.Option("--arms", help="Every persona through every arm, for treatment effects.")] = False,
     draws: Annotated[

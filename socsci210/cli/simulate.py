@@ -54,8 +54,8 @@ def simulate(
     evidence: Annotated[list[Path] | None, typer.Option(help="results.json of this model; may be given more than once.")] = None,
     compare: Annotated[str | None, typer.Option(help="DATASET:STUDY, the real answers, to hold a finished run against.")] = None,
     template: Annotated[str | None, typer.Option(help="upstream or stimulus_first (default: the one the model was trained on)")] = None,
-    batch_size: Annotated[int, typer.Option(min=1)] = 64,
-    seed: int = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Prompts read at a time.")] = 64,
+    seed: Annotated[int, typer.Option(help="Decides which people are sampled, and the resampling behind intervals.")] = 0,
     base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible API.", rich_help_panel=_SERVER)] = None,
     allow_send_rows: Annotated[
         bool, typer.Option("--allow-send-rows", help="People who may be real may leave this machine.", rich_help_panel=_SERVER)

@@ -30,7 +30,7 @@ def trace(
     words: Annotated[int, typer.Option(min=10, help="Length of a trace.")] = 120,
     max_tokens: Annotated[int, typer.Option(min=16, help="Length of an answer of the model, at most.")] = 400,
     temperature: Annotated[float | None, typer.Option(min=0, help="Default: the server's own.", show_default=False)] = None,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Sent with every request; decides which rows `--limit` and `--per-cell` take.")] = 0,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight at a time.")] = 8,
     poll: Annotated[float, typer.Option(min=0, help="Seconds between two looks at a batch.")] = 30.0,
     api_key_env: Annotated[str | None, typer.Option(help="Environment variable that holds the key.")] = None,

@@ -118,17 +118,16 @@ class Asking:
 def _of_torch(threads: int | None) -> Iterator[None]:
     """So many threads of torch (None leaves them), no bars while weights load, and a GPU that is left empty for the next training."""
     import torch
-    from transformers.utils import logging
 
-    before, bars = torch.get_num_threads(), logging.is_progress_bar_enabled()
+    from ..language_model import without_bars
+
+    before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
-    logging.disable_progress_bar()
     try:
-        yield
+        with without_bars():
+            yield
     finally:
         torch.set_num_threads(before)
-        if bars:
-            logging.enable_progress_bar()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

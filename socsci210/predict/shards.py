@@ -145,7 +145,12 @@ def read_metadata(path: Path) -> dict[str, Any]:
     try:
         stored = (pq.read_schema(path).metadata or {}).get(METADATA_KEY)
     except FileNotFoundError as error:
-        raise DatasetError("no such file", where=str(path), expected="a file that socsci210 predict wrote", fix="check the name") from error
+        cut_off = parts_folder(path).is_dir()
+        raise DatasetError(
+            "not finished: a run was cut off" if cut_off else "no such file", where=str(path),
+            expected="a file that socsci210 predict wrote",
+            fix="run the same socsci210 predict again: it does what is missing" if cut_off else "check the name",
+        ) from error  # fmt: skip
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(f"not a readable parquet file ({error})", where=str(path), fix="run socsci210 predict again") from error
     if stored is None:
