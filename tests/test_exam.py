@@ -78,7 +78,7 @@ def test_mistakes_in_a_real_study_cost_their_own_parts(tmp_path: Path, deposits_
 
     card = graded(tmp_path, "schuldt301", spoil, deposits_dir)
     lines = {line.part: line for line in card.lines}
-    assert {part for part, line in lines.items() if line.score < 1} == {"demographics", "outcomes", "text"}
+    assert {part for part, line in lines.items() if line.score < 1} == {"arms", "demographics", "outcomes", "text"}
     assert lines["demographics"].faults == ("party_id is left out",)
     assert len(lines["outcomes"].faults) == 7 and "relevance/pollution is missing" in lines["outcomes"].faults
     assert all(fault.startswith(("affirmed_gw_forward", "control_gw_forward")) for fault in lines["text"].faults)
@@ -120,7 +120,11 @@ MISTAKES = [
     (lambda raw: None, {}, {}),
     (renamed, {}, {}),
     (lambda raw: raw["outcomes"].pop(4), {"outcomes": 5 / 6}, {"outcomes": ["trust_company is missing"]}),
-    (exchanged_arms, {"text": None}, {"text": ["voluntary_gain, ", "mandatory_loss, "]}),
+    (
+        exchanged_arms,
+        {"arms": 6 / 8, "text": None},
+        {"arms": ["people of voluntary_gain meet what mandatory_loss met"], "text": ["voluntary_gain, ", "mandatory_loss, "]},
+    ),
     (
         merged_arms,
         {"arms": 6.5 / 8},
@@ -177,7 +181,7 @@ def test_several_mistakes_are_all_told(tmp_path: Path, simulated_deposits: Path,
             MISTAKES[place][0](raw)
 
     card = graded(tmp_path, "sim_water_meters", spoil, simulated_deposits)
-    assert {line.part for line in card.lines if line.score < 1} == {"text", "answers", "scales", "demographics", "weights"}
+    assert {line.part for line in card.lines if line.score < 1} == {"arms", "text", "answers", "scales", "demographics", "weights"}
 
 
 def test_arms_that_differ_by_item_are_matched_by_answers(tmp_path: Path, simulated_deposits: Path, here: None) -> None:

@@ -15,7 +15,7 @@ from ..extract import column_of, items_of
 from ..study_file import Code
 from .card import Line, Part
 from .matching import BY_ROW, Built, Side, common_people, match_arms, match_questions
-from .wordings import text_line
+from .wordings import exchanged, text_line
 
 _SHOWN: Final = 20  # faults of one part
 
@@ -30,15 +30,19 @@ class Pairing:
     arms: dict[int, tuple[int, float]]
     how: str
     """How people were found in both."""
+    exchanged: dict[int, int]
+    """Arms of the key whose people meet in the draft what another arm of the key met."""
 
 
 def compare(draft: Built, key: Built) -> tuple[Line, ...]:
     """Every line of the score card of a draft."""
     theirs, ours, how = common_people(draft, key)
     questions = match_questions(theirs, ours)
-    pairing = Pairing(theirs, ours, questions, match_arms(theirs, ours, questions), how)
+    arms = match_arms(theirs, ours, questions)
+    places = {key: other for key, (other, _) in arms.items()}
+    pairing = Pairing(theirs, ours, questions, arms, how, exchanged(theirs, ours, questions, places))
     lines = [_participants(pairing), _arms(pairing), _outcomes(pairing), _scales(pairing), _answers(pairing), _missing(pairing)]
-    lines += [_demographics(pairing), text_line(theirs, ours, questions, {key: other for key, (other, _) in pairing.arms.items()})]
+    lines += [_demographics(pairing), text_line(theirs, ours, questions, places)]
     if key.study.data.weight is not None or draft.study.data.weight is not None:
         lines.insert(1, _weights(pairing))
     return tuple(lines)
@@ -94,12 +98,15 @@ def _arms(pairing: Pairing) -> Line:
                 other = pairing.arms[place][0]
                 counts = [int(side.assigned[:, number].sum()) for side, number in ((draft.rows, other), (key.rows, place))]
                 yield f"{key.arm(place)} is {draft.arm(other)} here with {counts[0]:,} people for {counts[1]:,}, {overlap:.0%} in common"
+        for place, rival in pairing.exchanged.items():
+            yield f"people of {key.arm(place)} meet what {key.arm(rival)} met"
         for other in set(others) - {found for found, _ in pairing.arms.values()}:
             yield f"{draft.arm(other)} is no condition of the key"
         if key.study.design != draft.study.design:
             yield f"the design is {draft.study.design}, not {key.study.design}"
 
-    score = _share(sum(overlap for _, overlap in pairing.arms.values()), max(len(places), len(others)))
+    right = sum(overlap for place, (_, overlap) in pairing.arms.items() if place not in pairing.exchanged)
+    score = _share(right, max(len(places), len(others)))
     return line("arms", score, f"{len(others)} of {len(places)}", faults())
 
 

@@ -13,6 +13,7 @@ from .matching import Side
 
 _PAIRS: Final = 12  # distinct pairs of stimuli compared in one cell, the most frequent first
 _FAULTS: Final = 12
+_TELLING: Final = 3  # questions whose words differ, looked at to tell whose words an arm has
 _AROUND: Final = 6  # words
 
 
@@ -44,6 +45,46 @@ def text_line(draft: Side, key: Side, questions: Mapping[int, int], arms: Mappin
         found=f"{same} of {len(scores)} cells word for word",
         faults=(*(text for _, text in faults[:_FAULTS]), *more),
     )
+
+
+def exchanged(draft: Side, key: Side, questions: Mapping[int, int], arms: Mapping[int, int]) -> dict[int, int]:
+    """Arm of the key -> the arm of the key whose words its people meet in the draft: more like those than like its own."""
+    found = {}
+    for place, their_place in arms.items():
+        own: list[float] = []
+        others: dict[int, list[float]] = {}
+        for one, other in questions.items():
+            pairs, _ = _stimuli(draft, other, their_place, key, one, place)
+            if not pairs or len(own) == _TELLING:
+                continue
+            mine, theirs = _template(key, place, one), _template(draft, their_place, other)
+            blank = mine == theirs  # then only what stands in the blanks may differ
+            if blank:
+                mine, theirs = _text(key, pairs[0][0]), _text(draft, pairs[0][1])
+            if mine == theirs:
+                continue
+            own.append(_alike(mine, theirs))
+            for rival in sorted(set(arms) - {place}):
+                words = _usual(key, rival, one) if blank else _template(key, rival, one)
+                if words:
+                    others.setdefault(rival, []).append(_alike(words, theirs))
+        means = {rival: sum(likeness) / len(own) for rival, likeness in others.items() if len(likeness) == len(own)}
+        if means and means[best := max(means, key=means.__getitem__)] > sum(own) / len(own):
+            found[place] = best
+    return found
+
+
+def _template(side: Side, place: int, question: int) -> list[str]:
+    """The words that an arm meets up to a question, with their blanks; none where the arm was not asked it."""
+    asked = side.built.cell(place, list(side.built.questions)[question])
+    return [] if asked is None else f"{asked.text or ''} {asked.context or ''} {asked.question}".split()
+
+
+def _usual(side: Side, place: int, question: int) -> list[str]:
+    """The words of the stimulus that most people of an arm met; none where nobody was asked."""
+    here = (side.row[question] >= 0) & (side.of_question(side.built.rows.condition, question) == place)
+    stimuli, counts = np.unique(side.of_question(side.built.rows.stimulus, question)[here], return_counts=True)
+    return _text(side, int(stimuli[int(np.argmax(counts))])) if len(stimuli) else []
 
 
 def _stimuli(draft: Side, other: int, their_place: int, key: Side, one: int, place: int) -> tuple[list[tuple[int, int]], list[int]]:
