@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from ..dataset_folder import DatasetFolder
 from ..errors import DatasetError
-from ..metrics.socsci210.codes import Floats, Ints
+from ..metrics.socsci210.codes import Floats
 from ..metrics.socsci210.effects import Contrasts, Rows, amce, between_contrasts, within_contrasts
 from ..profiles import Profiles, conjoint_profiles
 from ..score.conjoint import Judged, judgements
