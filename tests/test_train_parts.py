@@ -236,7 +236,7 @@ def test_the_log_has_speed_and_time_left_and_goes_on_where_a_run_was_cut(tmp_pat
     lines: list[str] = []
     accelerator = OneProcess()
     reporter = Reporter(accelerator, tmp_path / "log.jsonl", lines.append, bar=bar)
-    reporter.begin(0, 0.0)
+    reporter.begin(0, 0.0, 0)
     for step in (10, 20):
         reporter.step(
             step=step, epoch=0, seconds=step * 2.0, rows=step * 8, tokens=step * 100, done=step / 40, loss=1.5, rate=1e-3
@@ -252,8 +252,12 @@ def test_the_log_has_speed_and_time_left_and_goes_on_where_a_run_was_cut(tmp_pat
         assert lines[2].endswith("W 0.2000  chance 0.3000  answer_mass 0.9900  best so far")
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"step": 30, "lo')  # as a kill leaves it
-    Reporter(accelerator, tmp_path / "log.jsonl", lines.append, bar=False).begin(10, 20.0)
+    resumed = Reporter(accelerator, tmp_path / "log.jsonl", lines.append, bar=False)
+    resumed.begin(10, 20.0, 80)
     assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [10]
+    resumed.step(step=20, epoch=0, seconds=40.0, rows=160, tokens=1000, done=0.5, loss=1.5, rate=1e-3)
+    found = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert (found[1]["rows_per_second"], found[1]["tokens_per_second"]) == (4.0, 50.0)
 
 
 def test_clock() -> None:

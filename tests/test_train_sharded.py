@@ -1,4 +1,4 @@
-"""Weights in shards (FSDP2 in two processes): the same model as in one process, with evaluation, checkpoints, resume and adapters."""
+"""Weights in shards of two processes (FSDP2; ZeRO-3 where DeepSpeed is installed): the same model as in one, whatever a run does."""
 
 from __future__ import annotations
 
@@ -19,10 +19,21 @@ from tests.tiny import tiny_model, tiny_tokenizer
 from tests.tiny_dataset import sides_with_validation, write_tiny_dataset
 
 ROOT = Path(__file__).parent.parent
+KINDS = {"fsdp2": "FSDP", "zero3": "DEEPSPEED"}
 
 
-@pytest.mark.parametrize(("more", "cut"), [({}, 5), ({"lora": {"r": 4, "merge": True}}, -1)])
-def test_shards_give_the_weights_of_one_process(tmp_path: Path, more: dict[str, Any], cut: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "more", "cut"),
+    [
+        ("fsdp2", {}, 5),
+        ("fsdp2", {"lora": {"r": 4, "merge": True}}, -1),
+        ("zero3", {"global_batch": 6}, -1),
+        ("zero3", {"global_batch": 6, "lora": {"r": 4, "merge": True}}, -1),
+    ],
+)
+def test_shards_give_the_weights_of_one_process(tmp_path: Path, kind: str, more: dict[str, Any], cut: int) -> None:
+    if kind == "zero3":
+        pytest.importorskip("deepspeed")
     dataset = write_tiny_dataset(tmp_path / "dataset", sides_of=sides_with_validation)
     tokenizer = tiny_tokenizer()
     tiny_model(tokenizer).save_pretrained(tmp_path / "base")
@@ -35,7 +46,7 @@ def test_shards_give_the_weights_of_one_process(tmp_path: Path, more: dict[str, 
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "tests.sharded_runs"]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     launched = subprocess.run(
-        [*command, str(tmp_path / "run.yaml"), str(cut)],
+        [*command, kind, str(tmp_path / "run.yaml"), str(cut)],
         env=environment,
         cwd=ROOT,
         capture_output=True,
@@ -50,7 +61,7 @@ def test_shards_give_the_weights_of_one_process(tmp_path: Path, more: dict[str, 
     assert one.keys() == other.keys()
     assert max(float((one[key] - other[key]).abs().max()) for key in one) < 1e-5
     shards, alone = (json.loads((tmp_path / folder / "run_record.json").read_text()) for folder in ("shards", "alone"))
-    assert (shards["distributed"], shards["processes"], alone["processes"]) == ("FSDP", 2, 1)
+    assert (shards["distributed"], shards["processes"], alone["processes"]) == (KINDS[kind], 2, 1)
     assert [one["step"] for one in shards["validation"]["evaluations"]] == [3, 6]
     for found, expected in zip(shards["validation"]["evaluations"], alone["validation"]["evaluations"], strict=True):
         assert found == pytest.approx(expected, abs=1e-5)

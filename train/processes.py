@@ -31,9 +31,21 @@ def make_accelerator(config: TrainConfig, output: Path) -> Any:
         kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
     )  # fmt: skip
     check_processes(accelerator)
-    if accelerator.distributed_type.value == "DEEPSPEED":  # it wants to be told, where no data loader tells it
-        accelerator.state.deepspeed_plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = config.batch_size
+    if accelerator.distributed_type.value == "DEEPSPEED":
+        settle_deepspeed(accelerator, config.batch_size)
     return accelerator
+
+
+def settle_deepspeed(accelerator: Any, batch_size: int) -> None:
+    """Every process loads and builds models whole; DeepSpeed cuts up the one that is trained when it is prepared, and no other.
+
+    transformers would cut up every model as soon as it is made. Its weights would then look like vectors, which get no weight decay, and
+    what the main process does alone (reference log-probabilities, saving) would wait for the other processes for ever.
+    """
+    from transformers.integrations import unset_hf_deepspeed_config
+
+    unset_hf_deepspeed_config()
+    accelerator.state.deepspeed_plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = batch_size  # no data loader tells it
 
 
 def check_updates(accelerator: Any, batches: int) -> None:

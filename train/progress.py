@@ -36,9 +36,9 @@ class Reporter:
         wanted = sys.stderr.isatty() if bar is None else bar
         self._bar = _Bar() if wanted and self.speaks else None
 
-    def begin(self, step: int, seconds: float) -> None:
+    def begin(self, step: int, seconds: float, rows: int) -> None:
         """Called when the loop starts, at a step: what an earlier process logged behind it is done again, and is forgotten."""
-        self._last = (seconds, 0, 0)
+        self._last = (seconds, rows, 0)
         if not self.speaks:
             return
         kept = [line for line in _lines(self.log) if json.loads(line)["step"] <= step] if step else []

@@ -147,7 +147,7 @@ class Run:
         Raises:
             TrainError: the loss is not finite, or the memory does not suffice.
         """
-        reporter.begin(self.progress.step, self.progress.seconds)
+        reporter.begin(self.progress.step, self.progress.seconds, self.progress.rows)
         try:
             self._train(checkpoints, reporter)
         finally:
