@@ -37,6 +37,8 @@ def load_model(model: str, device: str | None = None, *, at: str | None = None) 
     """
     import torch
 
+    if Path(model).is_dir() and not any((Path(model) / name).is_file() for name in (CONFIG, ADAPTER)):
+        raise DatasetError(f"no {CONFIG} in it, so no model", where=model, expected="a model folder or a Hub id", fix="check --model")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         tokenizer = load_tokenizer(model, at=at)
@@ -159,10 +161,7 @@ def _advice(model: str) -> str:
         return "check --model: there is no such folder here, and the Hub does not give it (is it spelt right, and this machine online?)"
     adapter = Path(model) / ADAPTER
     if not adapter.is_file():
-        return "check --model: " + (
-            f"the folder has a {CONFIG}, but something else is missing or damaged" if (Path(model) / CONFIG).is_file()
-            else f"the folder has no {CONFIG}, so it holds no model"
-        )  # fmt: skip
+        return f"check --model: the folder has a {CONFIG}, but something else is missing or damaged"
     base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
     return f"the folder holds an adapter of {base}: have that model there, and peft installed (pip install 'socsci210[train]')"
 

@@ -28,6 +28,9 @@ def main(arguments: list[str]) -> int:
         return _refused(error)
     except OSError as error:
         return _refused(refused_by_system(error))
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on from the last checkpoint, or from the start where there is none", file=sys.stderr)
+        return 130
     return 0
 
 

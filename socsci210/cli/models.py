@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import SocSciError
 from ..results import Convention
 from .app import MODELS, AsJson, DatasetDir, app
 from .shown import MARK, console, decimal, dump, show
@@ -22,14 +22,16 @@ def train(
     context: typer.Context, config: Annotated[Path, typer.Argument(help="YAML file of the run; every key of it can be set by --key value.")]
 ) -> None:
     """Train a model: the same as `accelerate launch -m socsci210.train CONFIG.yaml [--key value ...]`."""
-    import subprocess
-
     from socsci210.train.config import read_config
 
     read_config(config, context.args)  # a wrong setting is told here, before processes are started
-    # quiet: what the training says is not followed by a traceback of its launcher
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--quiet", "-m", "socsci210.train", str(config), *context.args]
-    raise typer.Exit(subprocess.run(command).returncode)
+    try:
+        from accelerate.commands.launch import launch_command, launch_command_parser
+    except ImportError as error:
+        fix = "pip install 'socsci210[train]'"
+        raise SocSciError(f"what trains is not installed ({error})", expected="the extra `train`", fix=fix) from error
+    # quiet: what the training says, or Ctrl-C, is not followed by a traceback of its launcher
+    launch_command(launch_command_parser().parse_args(["--quiet", "-m", "socsci210.train", str(config), *context.args]))
 
 
 @app.command(rich_help_panel=MODELS)
