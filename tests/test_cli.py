@@ -178,6 +178,17 @@ def test_a_training_that_is_refused_ends_with_its_message(tmp_path: Path) -> Non
     assert "no dataset.json in it" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_training_that_is_stopped_says_how_it_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from socsci210.train import __main__ as training
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "read_config", stopped)
+    assert training.main(["nano.yaml"]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
 def test_version_and_help_need_no_torch() -> None:
     code = "import sys, socsci210.cli; sys.exit('torch' in sys.modules or 'transformers' in sys.modules or 'evaluate' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
