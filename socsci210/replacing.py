@@ -11,6 +11,7 @@ from typing import Any, Final
 from .errors import DatasetError
 
 PAGE: Final = re.compile(rb"\s*<!doctype html>", re.IGNORECASE)
+PROFILE: Final = re.compile(rb'# Deposit |\{\s*"format"\s*:\s*\d+\s*,\s*"deposit"\s*:')
 RESULTS: Final = re.compile(rb'\s*\{\s*"format"\s*:\s*\d+\s*,\s*"version"\s*:')
 _LOOK: Final = 200  # bytes
 
@@ -20,7 +21,7 @@ def replaceable(out: str | Path, kind: re.Pattern[bytes], what: str) -> Path:
 
     Args:
         out: the file to write.
-        kind: `PAGE` or `RESULTS`.
+        kind: `PAGE`, `PROFILE` or `RESULTS`.
         what: the kind in words, for the message.
 
     Raises:
@@ -57,3 +58,8 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
     except BaseException:  # of a full disk, or Ctrl-C, nothing stays behind
         draft.unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text as `write_whole` does."""
+    return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))

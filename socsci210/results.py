@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import AliasChoices, Field, ValidationError
 
 from .errors import DatasetError
-from .replacing import RESULTS, replaceable, write_whole
+from .replacing import RESULTS, replaceable, write_text
 from .result_parts import (
     AnswerMass,
     Calibration,
@@ -120,7 +120,7 @@ class Results(Part):
         """
         out = replaceable(path, RESULTS, "results file")
         text = self.model_dump_json(indent=1) + "\n"
-        return write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
+        return write_text(out, text)
 
     @classmethod
     def read_json(cls, path: str | Path) -> Results:

@@ -192,3 +192,15 @@ def test_a_training_that_is_stopped_says_how_it_goes_on(monkeypatch: pytest.Monk
 def test_version_and_help_need_no_torch() -> None:
     code = "import sys, socsci210.cli; sys.exit('torch' in sys.modules or 'transformers' in sys.modules or 'evaluate' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_profile_replaces_no_foreign_file(command, tmp_path: Path) -> None:
+    (tmp_path / "deposit").mkdir()
+    (tmp_path / "deposit" / "data.csv").write_text("arm,answer\n" + "1,2\n2,1\n" * 20)
+    (tmp_path / "notes.md").write_text("my notes")
+    code, _, err = command("profile", tmp_path / "deposit", "--out", tmp_path / "notes.md")
+    assert code == 1 and "profile would replace another file" in err
+    assert (tmp_path / "notes.md").read_text() == "my notes"
+    for _ in range(2):  # an earlier profile is replaced
+        code, *_ = command("profile", tmp_path / "deposit", "--out", tmp_path / "p.md", "--json", tmp_path / "p.json")
+        assert code == 0

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from ..replacing import write_whole
+from ..replacing import write_text
 from .page import ACTIONS, page, share
 from .records import Finding, StudySummary
 from .rules import RULES, Rule
@@ -119,11 +119,11 @@ class AuditReport:
 
     def write_json(self, path: Path) -> Path:
         """Write `to_json`, whole or not at all, and return the path."""
-        return _write(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n")
+        return write_text(path, json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n")
 
     def write_page(self, path: Path) -> Path:
         """Write the page (one file that loads nothing), whole or not at all, and return its path."""
-        return _write(path, page(self))
+        return write_text(path, page(self))
 
 
 def _rule(rule: Rule) -> Mapping[str, Any]:
@@ -133,7 +133,3 @@ def _rule(rule: Rule) -> Mapping[str, Any]:
 def _study(study: StudySummary) -> dict[str, Any]:
     kept = ("rows", "people", "conditions", "outcomes", "texts", "repaired", "left_out")
     return {**{name: getattr(study, name) for name in kept}, "flagged": dict(study.flagged)}
-
-
-def _write(path: Path, text: str) -> Path:
-    return write_whole(Path(path), lambda draft: draft.write_text(text, encoding="utf-8"))

@@ -29,6 +29,7 @@ def review(
 ) -> None:
     """Show a study to a person, who accepts, edits or refuses it: a page on this machine, a file, or --accept/--refuse."""
     from ..registry import Registry
+    from ..replacing import PAGE, replaceable, write_text
     from ..review import collect, page, record, statements, version
 
     if accept and refuse:
@@ -46,8 +47,8 @@ def review(
         console.print(f"{'accepted' if accept else 'refused'} by {reviewer}: {path}", markup=False, highlight=False, soft_wrap=True)
         return
     if html is not None:
-        _write(html, page(collect(path, deposits)))
-        print(html)
+        replaceable(html, PAGE, "page")  # told before the work, not after it
+        print(write_text(html, page(collect(path, deposits))))
         return
     _serve(path, deposits, reviewer, port)
 
@@ -55,12 +56,6 @@ def review(
 def _must_pass(sheet: Sheet) -> None:
     if not sheet.passes:
         raise [*sheet.faults, *(error for gate in sheet.gates for error in gate.errors)][0]
-
-
-def _write(out: Path, text: str) -> None:
-    from ..replacing import PAGE, replaceable, write_whole
-
-    write_whole(replaceable(out, PAGE, "page"), lambda draft: draft.write_text(text, encoding="utf-8"))
 
 
 def _serve(path: Path, deposits: Path, reviewer: str, port: int) -> None:

@@ -14,8 +14,9 @@ from ..checksums import file_sha256
 from ..egress import Egress, EgressError
 from ..errors import ReadError
 from ..fetching.choose import RECORD
-from ..profiling import profile_deposit, write
+from ..profiling import profile_deposit
 from ..registry import STUDY_FILE, check_id, load_study_file
+from ..replacing import write_text
 from .answers import Answers
 from .budget import Budget, Spent
 from .checking import Settings, Verdict, judge
@@ -293,7 +294,7 @@ def _write(run: _Run, end: _End, out: Path, replay: Path | None) -> Draft:
     """study.yaml (unless rejected) and report.json; the same bytes from the same transcript."""
     transcript = file_sha256(run.transcript.path)
     if replay is not None and not (out / TRANSCRIPT).exists():
-        write(out / TRANSCRIPT, replay.read_text(encoding="utf-8"))
+        write_text(out / TRANSCRIPT, replay.read_text(encoding="utf-8"))
     verdict = run.verdict
     questions = (*verdict.questions, *verdict.doubts) if verdict else ()
     path = None
@@ -302,7 +303,7 @@ def _write(run: _Run, end: _End, out: Path, replay: Path | None) -> Draft:
         evidence = [claim.model_dump(mode="json", exclude_defaults=True) for claim in verdict.evidence]
         drafted = {"model": run.model, "transcript": transcript, "evidence": evidence, "questions": list(questions)}
         head = f"# Drafted by a language model. Look at it before you build: socsci210 review {run.settings.study_id}\n"
-        write(path, head + as_yaml({**verdict.study, "drafted": drafted}))
+        write_text(path, head + as_yaml({**verdict.study, "drafted": drafted}))
         load_study_file(path)
     cost = run.spent.cost(run.budget)
     report = {
@@ -317,5 +318,5 @@ def _write(run: _Run, end: _End, out: Path, replay: Path | None) -> Draft:
         "cost": cost,
         "attempts": [{"round": one["round"], "faults": one["faults"]} for one in run.attempts],
     }
-    write(out / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / REPORT, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return Draft(end.status, end.reason, end.message, questions, run.spent, cost, path)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..replacing import write_text
 from .config import SETTINGS, ExperimentConfig, ExperimentError, read_experiment, shipped
 from .plan import Plan, plan_experiment
 from .run import Run, run_steps
-from .steps import Say, write_json, write_text
+from .steps import Say, write_json
 from .table import Table, about_published, published, reasons_not_to_compare, record, tables
 
 __all__ = [

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..replacing import write_whole
+from ..replacing import write_text
 from .config import ExperimentError
 
 Say = Callable[[str], None]
@@ -63,8 +63,3 @@ class Steps:
 def write_json(path: Path, value: object) -> Path:
     """Write a JSON file whole or not at all."""
     return write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all."""
-    return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))

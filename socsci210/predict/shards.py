@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DatasetError
-from ..replacing import write_whole
+from ..replacing import write_text, write_whole
 
 METADATA_KEY: Final = b"socsci210"
 PREDICTIONS: Final = pa.schema(
@@ -184,7 +184,7 @@ def _open_parts(parts: Path, metadata: dict[str, Any]) -> None:
     note = parts / "run.json"
     text = json.dumps(metadata, sort_keys=True, indent=1)
     if not note.exists():
-        write_whole(note, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(note, text)
     elif (found := json.loads(note.read_text(encoding="utf-8"))) != json.loads(text):
         differs = sorted(key for key in {*found, *metadata} if found.get(key) != metadata.get(key))
         raise DatasetError(

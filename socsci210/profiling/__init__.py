@@ -3,8 +3,8 @@
 Every candidate has a score between 0 and 1 and its reasons in words. A profile proposes; it decides nothing.
 """
 
-from .deposit import profile_deposit, write
+from .deposit import profile_deposit
 from .markdown import to_markdown
 from .records import Profile
 
-__all__ = ["Profile", "profile_deposit", "to_markdown", "write"]
+__all__ = ["Profile", "profile_deposit", "to_markdown"]

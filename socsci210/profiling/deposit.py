@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Final
 
 from ..checksums import file_sha256
 from ..child import run_child
-from ..errors import DatasetError, ReadError, SocSciError
+from ..errors import ReadError, SocSciError
 from ..readers.sniff import DATA_FORMATS, DOCUMENT_FORMATS
 from .documents import read_documents
 from .records import FORMAT, DocumentProfile, File, Profile, Table
@@ -153,21 +152,3 @@ def _with_blocks(table: Table, documents: Iterable[DocumentProfile]) -> Table:
                 where.setdefault(name, []).append(f"{document.file}:{block.id}")
     variables = tuple(one.model_copy(update={"blocks": tuple(where.get(one.name, ()))}) for one in table.variables)
     return table.model_copy(update={"variables": variables})
-
-
-def write(path: Path, text: str) -> None:
-    """Write a profile to a file, whole or not at all.
-
-    Raises:
-        DatasetError: the file cannot be written.
-    """
-    if path.is_dir():
-        raise DatasetError("a folder, where a file is wanted", where=str(path), fix="name a file")
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DatasetError(f"it cannot be written: {error.strerror}", where=str(path), fix="name another file") from None

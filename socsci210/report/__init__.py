@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..errors import DatasetError
-from ..replacing import PAGE, replaceable, write_whole
+from ..replacing import PAGE, replaceable, write_text
 from ..results import Results
 from .drawing import SHAPES, figure_style
 from .export import Exported, write_drawings
@@ -41,7 +41,7 @@ def report(results: Sequence[Path], out: Path) -> Path:
     text = environment.get_template("report.html.jinja").render(
         page=page, tables=embedded(page), script=script, digest=digest, figure_style=figure_style()
     )
-    return write_whole(out, lambda draft: draft.write_text(text, encoding="utf-8"))
+    return write_text(out, text)
 
 
 def figures(results: Sequence[Path], folder: Path) -> Exported:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..replacing import PAGE, replaceable, write_whole
+from ..replacing import PAGE, replaceable, write_text
 from ..report.drawing import figure_style
 from ..report.words import NONE, WORDS, interval, number, percent, signed
 from .analyse import Screening
@@ -74,4 +74,4 @@ def _write(template: str, out: Path, **values: Any) -> Path:
         number=number, percent=percent, signed=signed, interval=interval, people=people_needed, probability=probability
     )
     text = environment.get_template(template).render(figure_style=figure_style(), words=WORDS, **values)
-    return write_whole(replaceable(out, PAGE, "page"), lambda draft: draft.write_text(text, encoding="utf-8"))
+    return write_text(replaceable(out, PAGE, "page"), text)

@@ -25,7 +25,7 @@ from ..language_model import run_record
 from ..predict.openai_options import ServerOptions
 from ..predict.shards import CLOSING, METADATA_KEY, Progress, read_metadata, run_sharded
 from ..prompts import get_template, same_words, template_hash
-from ..replacing import write_whole
+from ..replacing import write_text, write_whole
 from ..row_texts import RowTexts
 from .asked import Asked
 from .experiment_file import Experiment, ExperimentError, read_experiment
@@ -185,7 +185,7 @@ def _write_inputs(experiment: Experiment, personas: pa.Table, asked: Asked, out:
         raise ExperimentError("holds other people", where=str(out / PERSONAS), fix="choose another --out, or delete this folder")
     _write_people(personas, asked, out)
     text = source.read_text(encoding="utf-8-sig") if source else experiment_yaml(experiment)
-    write_whole(copy, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(copy, text)
 
 
 def _write_people(personas: pa.Table, asked: Asked, out: Path) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ..replacing import write_whole
+from ..replacing import write_text, write_whole
 from .analyse import Screening
 from .reliability import Shrinkage
 
@@ -42,7 +42,7 @@ def write_table(table: pa.Table, stem: Path) -> list[Path]:
 def write_json(content: Mapping[str, Any], path: Path) -> Path:
     """Write a file of JSON."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    return write_whole(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+    return write_text(path, text)
 
 
 def summary(screening: Screening) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..egress import Egress
 from ..predict.openai_journal import Journal
 from ..prompts import PLAIN_CUE
 from ..reasoning import TRACES_KEY, read_about
-from ..replacing import write_whole
+from ..replacing import write_text
 from ..retrying import Retry
 from ..train.lock import alone
 from .answers import Answers
@@ -181,7 +181,7 @@ def _place(out: Path, about: dict[str, Any]) -> Path:
     noted = place / "run.json"
     asked_before = any(path.stat().st_size for path in place.glob("*.jsonl"))
     if not noted.exists() or not asked_before:
-        write_whole(noted, lambda draft: draft.write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8"))
+        write_text(noted, json.dumps(about, indent=1, sort_keys=True))
     _same(json.loads(noted.read_text(encoding="utf-8")), about, noted)
     return place
 
