@@ -127,5 +127,6 @@ def test_a_folder_of_the_layout_before_is_refused(tmp_path: Path) -> None:
     """It had the files of the rows in one folder; read as this layout it would seem empty."""
     manifest = write_dataset(tmp_path / "small", people=8) / "dataset.json"
     manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 2'))
-    with pytest.raises(DatasetError, match=r"dataset\.json: format 2, of another version of socsci210\n.*format 3\n.*Build or import the dataset again"):
+    told = r"dataset\.json: format 2, of another version of socsci210\n.*format 3\n.*Build or import the dataset again"
+    with pytest.raises(DatasetError, match=told):
         DatasetFolder(manifest.parent)
