@@ -49,8 +49,22 @@ ABOVE = {  # layer -> what it may import besides the base
     "screening": {"study_files", "dataset", "stimuli", "prompts", "predict", "loading", "egress", "arms", "metric", "scores", "report"},
     "cards": {"dataset", "scores", "splits", "audit", "report"},
     "local_hub": set(),
-    "space": {"prompts", "predict", "stimuli"},
-    "hub": {"dataset", "stimuli", "cards", "study_files", "loading", "scores", "metric", "prompts", "predict", "writer", "audit", "space"},
+    "space": {"prompts", "predict", "stimuli", "screening"},
+    "hub": {
+        "dataset",
+        "stimuli",
+        "cards",
+        "study_files",
+        "loading",
+        "scores",
+        "metric",
+        "prompts",
+        "predict",
+        "writer",
+        "audit",
+        "screening",
+        "space",
+    },
     "commands": None,  # the command line and the demo call everything
 }
 LAYER = {

@@ -28,6 +28,7 @@ _KNOWN: Final = re.compile(
     r"|tokenizer(_config)?\.json|(special_tokens_map|added_tokens|vocab)\.json|vocab\.txt|merges\.txt|(tokenizer|spiece|sentencepiece\.bpe)\.model"
     r"|chat_template\.(jinja|json)|(LICENSE|NOTICE)(\.txt|\.md)?|\.gitattributes"
 )
+_EVIDENCE: Final = re.compile(r".*results\.json")  # what is known of the model; scores go onto its card, the file stays
 _ADAPTERS: Final = re.compile(r"adapter_(config\.json|model.*\.safetensors(\.index\.json)?)")
 _CODE: Final = re.compile(r".*\.(bin|pt|pth|ckpt|pkl|pickle|joblib|npy|npz|h5|msgpack|py)", re.IGNORECASE)
 _STATE: Final = re.compile(
@@ -65,7 +66,7 @@ def prepare_model(
     _check_files(path)
     stage = _Stage(work)
     for one in sorted(path.iterdir()):
-        if not (one.name == CARD or (merge and _ADAPTERS.fullmatch(one.name))):
+        if not (one.name == CARD or _EVIDENCE.fullmatch(one.name) or (merge and _ADAPTERS.fullmatch(one.name))):
             stage.point(one.name, one)
     if merge:
         notes.append(merged(path, record, work / "merged"))
@@ -126,7 +127,7 @@ def _check_files(folder: Path) -> None:
                 expected="weights as safetensors, and nothing that is pickled",
                 fix="delete it, or move it out of the folder; save_pretrained writes weights as safetensors",
             )  # fmt: skip
-        if not _KNOWN.fullmatch(name):
+        if not (_KNOWN.fullmatch(name) or _EVIDENCE.fullmatch(path.name)):
             raise HubError(
                 f"{name} is not part of a model", where=str(folder), expected="what socsci210 train writes: weights, tokenizer, record",
                 fix="move it out of the folder",

@@ -20,8 +20,10 @@ import jinja2
 
 from ..errors import DatasetError, HubError
 from ..language_model import run_record
+from ..screening.evidence import find_evidence
 from ..space.answers import SECONDS
 from ..space.asking import MAX_PEOPLE, MAX_TEXTS
+from ..space.screen import MAX_PAIRS, MAX_QUESTIONS, MAX_SECONDS
 from ..space.settings import SETTINGS, Settings, answers_at_once
 from .guard import found_token, guard
 from .model import prepare_model
@@ -56,6 +58,11 @@ def prepare_space(model: str, repo: str, work: Path) -> Package:
         files.update(_carried(Path(model), repo, work / "prepared"))
         settings = Settings(MODEL, name=Path(model).resolve().name)
         notes.append(f"the model travels with the app, in {MODEL}/")
+        measured = ", ".join(path.name for path in find_evidence(model))
+        notes.append(
+            f"{measured} travels with it: the app shows how the model did on held-out studies" if measured
+            else "no results.json lies in the model's folder: the app will say of every experiment that there is no evidence"
+        )  # fmt: skip
     else:
         settings, private = _on_hub(model)
         notes.append(f"the app loads {model} from the Hub, at commit {str(settings.revision)[:12]}")
@@ -107,6 +114,7 @@ def _carried(folder: Path, repo: str, work: Path) -> dict[str, Path]:
     """
     package = prepare_model(folder, repo, work)
     found = {f"{MODEL}/{name}": path for name, path in package.files.items() if name != CARD}
+    found |= {f"{MODEL}/{path.name}": path for path in find_evidence(str(folder))}
     size = sum(path.stat().st_size for path in found.values())
     if size > MOST_BYTES:
         raise HubError(
@@ -176,6 +184,7 @@ def _card(values: Mapping[str, Any]) -> str:
     page = _template("README.md.jinja").render(
         values, front="\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()),
         title=TITLE, version=version("socsci210"), max_people=MAX_PEOPLE, max_texts=MAX_TEXTS, seconds=f"{SECONDS:.0f}",
+        max_pairs=MAX_PAIRS, max_questions=MAX_QUESTIONS, screening_seconds=f"{MAX_SECONDS:.0f}",
         model_link=f"[{model}](https://huggingface.co/{model})" if model else "the model in this repository",
     )  # fmt: skip
     return page.strip() + "\n"

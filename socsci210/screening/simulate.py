@@ -20,7 +20,7 @@ from .experiment_file import Experiment, read_experiment, read_marginals
 from .page import write_page
 from .parts import PROFILES
 from .personas import LEFT_OUT, read_personas
-from .run import Engine, collect
+from .run import SHARD_ROWS, Engine, collect
 from .tables import write_tables
 
 PAGE: Final = "page.html"
@@ -63,6 +63,7 @@ def simulate(
     server: ServerOptions | None = None,
     template: str | None = None,
     batch_size: int = 64,
+    shard_rows: int = SHARD_ROWS,
     seed: int = 0,
     progress: Progress | None = None,
     say: Say = lambda line: None,
@@ -85,6 +86,7 @@ def simulate(
         server: a model server to ask instead of loading the model.
         template: layout of the prompt; default: the one that the model was trained on, else upstream.
         batch_size: prompts per forward pass, at most.
+        shard_rows: prompts after which progress is told, and which a kill may cost.
         seed: of everything that is drawn.
         progress: called with (rows done, rows wanted).
         say: called with a line about each thing that a user should know.
@@ -106,7 +108,7 @@ def simulate(
     source = Path(experiment) if isinstance(experiment, str | Path) else None
     with tempfile.TemporaryDirectory(prefix="socsci210-simulate-") as scratch:
         folder = Path(scratch) if out is None else Path(out)
-        path = collect(read, who, engine, folder, variants=variants, seed=seed, source=source, progress=progress)
+        path = collect(read, who, engine, folder, variants=variants, seed=seed, source=source, shard_rows=shard_rows, progress=progress)
         answers = pq.read_table(path)
         profiles = pq.read_table(folder / PROFILES) if read.attributes else None
         found = Simulation(read, who, answers, profiles, analyse(read, who, answers, known, profiles=profiles, seed=seed), None, None)

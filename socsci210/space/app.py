@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +19,24 @@ import gradio as gr
 from ..demographics import FIELDS, INTEGER_FIELDS, VOCABULARY
 from ..errors import DatasetError, SocSciError
 from ..prompts import field_label
+from ..screening.example import example_text
 from ..socrates import Socrates
 from . import page
 from .answers import ask
-from .asking import MAX_CHARACTERS, MAX_FILE, MAX_TEXTS, WHOLE, Asked, read_conditions, read_people, read_person, read_question, read_scale
+from .asking import (
+    MAX_CHARACTERS,
+    MAX_FILE,
+    MAX_TEXTS,
+    WHOLE,
+    Asked,
+    FormError,
+    read_conditions,
+    read_people,
+    read_person,
+    read_question,
+    read_scale,
+)
+from .screen import MAX_PAIRS, MAX_QUESTIONS, screen
 from .settings import Settings
 
 ONE, FILE = "One person", "People from a file"
@@ -82,6 +96,8 @@ def build(model: Socrates, name: str) -> gr.Blocks:
         with gr.Tabs():
             with gr.Tab("Ask"):
                 _ask_tab(model, name)
+            with gr.Tab("Screen"):
+                _screen_tab(model, name)
             with gr.Tab("What this is"):
                 gr.HTML(page.about(name, model.record))
     return blocks
@@ -122,9 +138,37 @@ def _ask_tab(model: Socrates, name: str) -> None:
     shown = gr.HTML(elem_id="results")
 
     def predict(*form: Any, progress: Any = _PROGRESS) -> str:
-        return _answer(model, name, lambda done, of: progress((done, of), unit="people"), form)
+        return _shown(lambda: page.results(ask(model, _asked(*form), tell=lambda done, of: progress((done, of), unit="people")), name))
 
     button.click(predict, [who, people, count, question, scale, *fields, *texts], shown, **_QUIET)
+
+
+def _screen_tab(model: Socrates, name: str) -> None:
+    gr.HTML("<h2>1. The experiment</h2>", elem_classes="s-step")
+    text = gr.Textbox(
+        example_text(), label="Experiment (YAML)", lines=16, max_lines=30, max_length=MAX_FILE, elem_id="experiment",
+        info="Arms, outcomes, hypotheses and who is asked. Change the example, or load a file of your own.",
+    )  # fmt: skip
+    load = gr.UploadButton("Load a YAML file", file_types=[".yaml", ".yml", ".txt"], elem_id="load-experiment")
+    load.upload(_take, load, text, **_QUIET)
+    gr.HTML("<h2>2. How many are asked</h2>", elem_classes="s-step")
+    people = gr.Textbox(
+        "50", label="Personas", max_length=4, elem_id="personas",
+        info=f"Drawn from the shares in the experiment, each put through every arm: at most {MAX_PAIRS} pairs, {MAX_QUESTIONS} questions.",
+    )  # fmt: skip
+    button = gr.Button("Screen the experiment", variant="primary", elem_id="screen")
+    shown = gr.HTML(elem_id="screening")
+
+    def screened(text: str, people: str, progress: Any = _PROGRESS) -> str:
+        return _shown(lambda: _screened(model, name, text, people, lambda done, of: progress((done, of), unit="prompts")))
+
+    button.click(screened, [text, people], shown, **_QUIET)
+
+
+def _screened(model: Socrates, name: str, text: str, people: str, tell: Callable[[int, int], None]) -> str:
+    if not (people.isascii() and people.strip().isdecimal()):
+        raise FormError(f"{people!r} is no number", where="Personas", expected="how many people are asked", fix="write a number such as 50")
+    return page.screening(screen(model.name, text, int(people), name=name, tell=tell)[1])
 
 
 def _person() -> list[gr.components.Component]:
@@ -187,10 +231,10 @@ def _texts() -> tuple[gr.Radio, list[gr.Textbox]]:
     return count, made
 
 
-def _answer(model: Socrates, name: str, tell: Callable[[int, int], None], form: Sequence[Any]) -> str:
+def _shown(results: Callable[[], str]) -> str:
     """What is shown for a form: results, or why there are none. Nothing that was written is logged, whatever happens."""
     try:
-        return page.results(ask(model, _asked(*form), tell=tell), name)
+        return results()
     except SocSciError as error:
         return page.refusal(error)
     except Exception as error:  # its message may quote the visitor, so the log gets the place alone

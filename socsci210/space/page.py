@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from ..errors import SocSciError
 from .answers import Effect, Predicted, table
 from .asking import MAX_PEOPLE, MAX_TEXTS
+from .screen import MAX_PAIRS, MAX_QUESTIONS, MAX_SECONDS
 
 MOST_BARS: Final = 21  # answers that get a bar each; longer scales are shown in bands
 BANDS: Final = 11
@@ -83,7 +84,10 @@ def about(model: str, record: Mapping[str, Any]) -> str:
         model: its name.
         record: its run record; empty for a model that was not trained here.
     """
-    return _part("about", model=model, record=record, max_people=MAX_PEOPLE, max_texts=MAX_TEXTS)
+    return _part(
+        "about", model=model, record=record, max_people=MAX_PEOPLE, max_texts=MAX_TEXTS, max_pairs=MAX_PAIRS, max_questions=MAX_QUESTIONS,
+        max_seconds=MAX_SECONDS,
+    )  # fmt: skip
 
 
 def refusal(error: SocSciError) -> str:
@@ -112,6 +116,15 @@ def results(predicted: Predicted, model: str) -> str:
         low=predicted.values[0], high=predicted.values[-1], longest=max(bar.share for text in texts for bar in text["bars"]),
         little=LITTLE_MASS, banded=len(predicted.values) > MOST_BARS, data=Markup(data),
     )  # fmt: skip
+
+
+def screening(document: str) -> str:
+    """The page of a screening, in a frame of its own in which no script runs, and to download.
+
+    Args:
+        document: the page, whole.
+    """
+    return _part("screening", document=document, data=Markup(base64.b64encode(document.encode()).decode()))
 
 
 def bars(predicted: Predicted, text: int) -> list[Bar]:

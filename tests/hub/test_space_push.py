@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from socsci210.errors import DatasetError, HubError
 from socsci210.hub import wheel
 from socsci210.hub.space import prepare_space
 from socsci210.local_hub import LocalHub
+from socsci210.screening.example import example_text
 from socsci210.space.asking import read_scale
 from socsci210.stimuli import stimulus
 from socsci210.train.config import resolve
@@ -157,6 +159,14 @@ def test_a_space_of_a_model_on_the_hub_names_its_commit(pushed: Pushed) -> None:
 def test_the_same_model_makes_the_same_space(pushed: Pushed, tmp_path: Path) -> None:
     first, second = (prepare_space(str(pushed.model), REPO, tmp_path / name) for name in "ab")
     assert first.fingerprint == second.fingerprint and first.card == second.card
+
+
+def test_what_was_measured_travels_with_the_model(pushed: Pushed, tmp_path: Path) -> None:
+    shutil.copytree(pushed.model, tmp_path / "model")
+    (tmp_path / "model" / "results.json").write_text("{}")
+    package = prepare_space(str(tmp_path / "model"), REPO, tmp_path / "work")
+    assert "model/results.json" in package.files and any("held-out studies" in note for note in package.notes)
+    assert "there is no evidence" in pushed.told["said"]
 
 
 @pytest.mark.parametrize(("name", "text"), [(".env", "A=1"), ("notes.txt", "hf_" + "a1" * 17)])
@@ -343,6 +353,36 @@ def test_what_cannot_be_asked_is_told_on_the_page(pushed: Pushed, address: str, 
     assert "unknown column 'shoe'" in browser.ask()["refusal"][0]
     assert browser.complaints == []
     assert not any(word in said(pushed) for word in ("often or never", "tangerine", "shoe", "bus line"))  # nothing is logged
+
+
+def test_an_experiment_is_screened(pushed: Pushed, address: str, browser: Page, tmp_path: Path) -> None:
+    browser.visit(address, 390)
+    tab = "[...document.querySelectorAll('[role=tab]')].find((one) => one.textContent.trim() === 'Screen')"
+    until(lambda: browser.run(f"!!{tab}"))
+    browser.run(f"{tab}.click()")
+    until(lambda: browser.run("!!document.querySelector('#screen')?.getClientRects().length"))
+    assert browser.run("document.querySelector('#experiment textarea').value") == example_text()
+    file = tmp_path / "mine.yaml"
+    file.write_text(example_text().replace("title:", "# of mine\ntitle:", 1))
+    until(lambda: browser.run("!!document.querySelector('input[type=file][accept*=yaml]')"))
+    found = browser.call("Runtime.evaluate", expression="document.querySelector('input[type=file][accept*=yaml]')")
+    browser.call("DOM.setFileInputFiles", files=[str(file)], objectId=found["result"]["objectId"])
+    until(lambda: "# of mine" in browser.run("document.querySelector('#experiment textarea').value"))
+    assert [path for path in (pushed.home / "uploads").rglob("*") if path.is_file() and path.stat().st_size] == []
+    browser.fill("personas", "many")
+    browser.run("document.querySelector('#screen').click()")
+    until(lambda: "'many' is no number" in browser.run("document.querySelector('#screening .s-refusal')?.textContent || ''"))
+    browser.fill("personas", "6")
+    browser.run("document.querySelector('#screen').click()")
+    until(lambda: browser.run("!!document.querySelector('.s-screening iframe')"), 90)
+    shown = browser.run("document.querySelector('.s-screening iframe').srcdoc")
+    assert shown.index("Simulated answers are not people") < shown.index("There is no evidence") < shown.index('id="hypotheses"')
+    assert "by <b>socrates</b>" in shown and str(pushed.home) not in shown
+    assert browser.run("document.querySelector('.s-screening iframe').getAttribute('sandbox')") == ""
+    assert browser.run("decodeURIComponent(escape(atob(document.querySelector('.s-screening a').href.split('base64,')[1])))") == shown
+    look = browser.run(LOOK)
+    assert look["wide"] <= look["screen"] and look["nameless"] == []
+    assert browser.complaints == []
 
 
 def test_a_page_without_a_model_says_so(tmp_path: Path) -> None:
