@@ -134,6 +134,10 @@ def test_turning_contrasts_round_changes_nothing_and_few_studies_say_nothing() -
     few = contrasts.study < MIN_STUDIES - 1
     assert shrinkage(Contrasts(*(column[few] for column in contrasts))) is None
     assert shrinkage(contrasts._replace(model=np.zeros_like(contrasts.model))) is None
+    for moved in (1, 4, 5):  # a study without model effects says nothing of the slope, and one alone cannot be left out
+        some = shrinkage(contrasts._replace(model=np.where(contrasts.study < moved, contrasts.model, 0.0)))
+        assert (some is None) == (moved < 5)
+        assert some is None or (some.studies == pytest.approx(5) and np.isfinite([some.of_slope.low, some.of_slope.high]).all())
 
 
 def test_contrasts_that_are_more_like_the_new_one_count_more() -> None:

@@ -107,7 +107,9 @@ class Shrinkage:
 
 
 def shrinkage(contrasts: Contrasts, likeness: Floats | None = None) -> Shrinkage | None:
-    """The regression; None with fewer than `MIN_STUDIES` studies in effect, or without model effects.
+    """The regression; None with fewer than `MIN_STUDIES` studies in effect.
+
+    A study in which the model sees no effect says nothing of the slope, and does not count as one.
 
     Args:
         likeness: how much each contrast counts, shape (contrasts,), default 1.
@@ -115,9 +117,10 @@ def shrinkage(contrasts: Contrasts, likeness: Floats | None = None) -> Shrinkage
     like = np.ones(len(contrasts.human)) if likeness is None else likeness
     studies = distinct([contrasts.study])
     member = np.eye(studies.size)[studies.code]  # (contrasts, studies)
-    count = like @ member / np.maximum(studies.n, 1)
-    effective = float(count.sum() ** 2 / (count**2).sum()) if studies.size else 0.0
-    if effective < MIN_STUDIES or not contrasts.model.any():
+    moved = (contrasts.model != 0) @ member > 0
+    count = like @ member / np.maximum(studies.n, 1) * moved
+    effective = float(count.sum() ** 2 / (count**2).sum()) if count.any() else 0.0
+    if effective < MIN_STUDIES:
         return None
     part = like * (np.minimum(studies.n, PER_STUDY) / studies.n)[studies.code]
     floor, growth = (grid.ravel() for grid in np.meshgrid(_FLOORS, _GROWTHS, indexing="ij"))
@@ -126,8 +129,8 @@ def shrinkage(contrasts: Contrasts, likeness: Floats | None = None) -> Shrinkage
     above, below = (pull * contrasts.human * contrasts.model) @ member, (pull * contrasts.model**2) @ member  # (points, studies)
     whole = below.sum(axis=1)
     slope = above.sum(axis=1) / whole
-    without = (above.sum(axis=1)[:, None] - above) / (whole[:, None] - below)
-    slope_se = np.sqrt((effective - 1) / effective * studies.size * ((without - slope[:, None]) ** 2 @ count) / count.sum())
+    without = (above.sum(axis=1)[:, None] - above) / (whole[:, None] - below)  # two studies or more have a share in `whole`
+    slope_se = np.sqrt((effective - 1) / effective * moved.sum() * ((without - slope[:, None]) ** 2 @ count) / count.sum())
     off = (contrasts.human - slope[:, None] * contrasts.model) ** 2
     fit = -0.5 * ((part * (np.log(variance) + off / variance)).sum(axis=1) + np.log(whole))
     fit -= 0.5 * ((floor / FLOOR) ** 2 + (growth / GROWTH) ** 2)

@@ -36,6 +36,7 @@ from .asking import (
     read_question,
     read_scale,
 )
+from .form import DIRECTIONS, EXPECTED, experiment_text
 from .screen import MAX_PAIRS, MAX_QUESTIONS, screen
 from .settings import Settings
 
@@ -145,10 +146,13 @@ def _ask_tab(model: Socrates, name: str) -> None:
 
 def _screen_tab(model: Socrates, name: str) -> None:
     gr.HTML("<h2>1. The experiment</h2>", elem_classes="s-step")
+    with gr.Accordion("Fill in a form", open=False, elem_id="form"):
+        write, told, fields = _form()
     text = gr.Textbox(
         example_text(), label="Experiment (YAML)", lines=16, max_lines=30, max_length=MAX_FILE, elem_id="experiment",
         info="Arms, outcomes, hypotheses and who is asked. Change the example, or load a file of your own.",
     )  # fmt: skip
+    write.click(_written, [text, *fields], [text, told], **_QUIET)
     load = gr.UploadButton("Load a YAML file", file_types=[".yaml", ".yml", ".txt"], elem_id="load-experiment")
     load.upload(_take, load, text, **_QUIET)
     gr.HTML("<h2>2. How many are asked</h2>", elem_classes="s-step")
@@ -163,6 +167,28 @@ def _screen_tab(model: Socrates, name: str) -> None:
         return _shown(lambda: _screened(model, name, text, people, lambda done, of: progress((done, of), unit="prompts")))
 
     button.click(screened, [text, people], shown, **_QUIET)
+
+
+def _form() -> tuple[gr.Button, gr.HTML, list[gr.components.Component]]:
+    """A button that writes the experiment file, where it says what is missing, and the fields in the order of `_written`."""
+    title = gr.Textbox("A new bus line", label="Title", max_length=200, elem_id="form-title")
+    count, texts = _texts("form-")
+    label = gr.Textbox("Support for the bus line", label="What the answers measure", max_length=200, elem_id="form-label")
+    question = gr.Textbox(EXAMPLE_QUESTION, label="Question", lines=2, max_length=MAX_CHARACTERS, elem_id="form-question")
+    scale = gr.Textbox(EXAMPLE_SCALE, label="Answers", lines=3, max_length=MAX_CHARACTERS, elem_id="form-scale")
+    direction = gr.Radio(list(DIRECTIONS), value="up", label="Direction", elem_id="form-direction")
+    expected = gr.Radio(list(EXPECTED), value="more", label="What you expect after the later texts", elem_id="form-expected")
+    write = gr.Button("Write the experiment file", elem_id="write")
+    return write, gr.HTML(elem_id="form-told"), [title, count, label, question, scale, direction, expected, *texts]
+
+
+def _written(before: str, title: str, count: int, label: str, question: str, scale: str, direction: str, expected: str, *texts: str) -> Any:
+    """The text of the experiment, and what hinders it: then the text stays as it was."""
+    named = list(zip(texts[::2], texts[1::2], strict=True))[:count]
+    try:
+        return experiment_text(title, named, label, question, scale, direction=direction, expected=expected), ""
+    except SocSciError as error:
+        return before, page.refusal(error)
 
 
 def _screened(model: Socrates, name: str, text: str, people: str, tell: Callable[[int, int], None]) -> str:
@@ -216,16 +242,18 @@ def _take(path: str) -> str:
         return data.decode("cp1252", errors="replace")  # what older spreadsheets save; the visitor sees the text
 
 
-def _texts() -> tuple[gr.Radio, list[gr.Textbox]]:
-    """How many texts are compared, and names and texts in turn."""
+def _texts(of: str = "") -> tuple[gr.Radio, list[gr.Textbox]]:
+    """How many texts are compared, and names and texts in turn; `of` begins the names of their elements."""
     numbers = list(range(1, MAX_TEXTS + 1))
-    count = gr.Radio(numbers, value=2, label="Texts to compare", info="The first one may be empty: just the question.", elem_id="count")
+    count = gr.Radio(
+        numbers, value=2, label="Texts to compare", info="The first one may be empty: just the question.", elem_id=f"{of}count"
+    )
     made: list[gr.Textbox] = []
     groups = []
     for at, (name, text) in enumerate(EXAMPLE_TEXTS, 1):
         with gr.Group(visible=at <= 2) as group:
-            made.append(gr.Textbox(name, label=f"Name of text {at}", max_length=60, elem_id=f"name{at}"))
-            made.append(gr.Textbox(text, label=f"Text {at}", lines=3, max_length=MAX_CHARACTERS, elem_id=f"text{at}"))
+            made.append(gr.Textbox(name, label=f"Name of text {at}", max_length=60, elem_id=f"{of}name{at}"))
+            made.append(gr.Textbox(text, label=f"Text {at}", lines=3, max_length=MAX_CHARACTERS, elem_id=f"{of}text{at}"))
         groups.append(group)
     count.change(lambda chosen: [gr.update(visible=at <= chosen) for at in numbers], count, groups, **_QUIET)
     return count, made
