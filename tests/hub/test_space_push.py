@@ -243,6 +243,10 @@ class Page(Chromium):
         """Press a radio button."""
         self.run(f"[...document.querySelectorAll('#{name} label')].find((one) => one.textContent.trim() === {json.dumps(option)}).click()")
 
+    def insist(self, name: str, ready: str, seconds: float = 30) -> None:
+        """Press a button until something is there: a press while the last one is being answered counts for nothing."""
+        until(lambda: self.run(f"({ready}) || (document.querySelector('#{name}').click(), false)"), seconds)
+
     def ask(self) -> dict[str, Any]:
         """Press the button, wait for something new, and read it."""
         self.run("document.querySelectorAll('.s-results, .s-refusal').forEach((one) => one.dataset.old = 1)")
@@ -365,11 +369,9 @@ def test_an_experiment_is_screened(pushed: Pushed, address: str, browser: Page, 
     browser.run("document.querySelector('#form button').click()")
     until(lambda: browser.run("!!document.querySelector('#write')?.getClientRects().length"))
     browser.fill("form-title", " ")
-    browser.run("document.querySelector('#write').click()")
-    until(lambda: "Title: nothing" in browser.run("document.querySelector('#form-told')?.textContent || ''"))
+    browser.insist("write", "document.querySelector('#form-told')?.textContent.includes('Title: nothing')")
     browser.fill("form-title", "Buses: {two} texts")
-    browser.run("document.querySelector('#write').click()")
-    until(lambda: "Buses: {two} texts" in browser.run("document.querySelector('#experiment textarea').value"))
+    browser.insist("write", "document.querySelector('#experiment textarea').value.includes('Buses: {two} texts')")
     file = tmp_path / "mine.yaml"
     file.write_text(example_text().replace("title:", "# of mine\ntitle:", 1))
     until(lambda: browser.run("!!document.querySelector('input[type=file][accept*=yaml]')"))
@@ -378,11 +380,9 @@ def test_an_experiment_is_screened(pushed: Pushed, address: str, browser: Page, 
     until(lambda: "# of mine" in browser.run("document.querySelector('#experiment textarea').value"))
     assert [path for path in (pushed.home / "uploads").rglob("*") if path.is_file() and path.stat().st_size] == []
     browser.fill("personas", "many")
-    browser.run("document.querySelector('#screen').click()")
-    until(lambda: "'many' is no number" in browser.run("document.querySelector('#screening .s-refusal')?.textContent || ''"))
+    browser.insist("screen", "document.querySelector('#screening .s-refusal')?.textContent.includes('is no number')")
     browser.fill("personas", "6")
-    browser.run("document.querySelector('#screen').click()")
-    until(lambda: browser.run("!!document.querySelector('.s-screening iframe')"), 90)
+    browser.insist("screen", "!!document.querySelector('.s-screening iframe')", 90)
     shown = browser.run("document.querySelector('.s-screening iframe').srcdoc")
     assert shown.index("Simulated answers are not people") < shown.index("There is no evidence") < shown.index('id="hypotheses"')
     assert "by <b>socrates</b>" in shown and str(pushed.home) not in shown
