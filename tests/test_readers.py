@@ -297,6 +297,35 @@ def test_workbook_sheets_and_second_header(tmp_path: Path) -> None:
     assert raw.header_texts == {"id": "Who", "q1": "How much?", "mixed": "", "flag": "", "5": ""}
 
 
+def test_an_old_workbook() -> None:
+    raw = read_data(FIXTURES / "towns.xls", sheet="towns")
+    assert raw.format == "xls" and raw.data.to_pydict() == EXPECTED
+    assert [str(kind) for kind in raw.data.schema.types] == TYPES
+
+
+def test_the_delimiter_is_the_mark_that_stands_most_often_outside_quotes(tmp_path: Path) -> None:
+    for header, cells, names in (
+        ("id;trust, police;q", "1;2;3", ["id", "trust, police", "q"]),
+        ('id;"a, b, c, d";q', "1;2;3", ["id", "a, b, c, d", "q"]),
+        ("id,q;r", "1,2", ["id", "q;r"]),
+        ("id\tq", "1\t2", ["id", "q"]),
+    ):
+        path = tmp_path / "data.csv"
+        path.write_text(f"{header}\n{cells}\n")
+        assert read_data(path).columns.keys() == set(names)
+    path = (tmp_path / "data.csv").rename(tmp_path / "data.tab")
+    assert read_data(path).data.to_pydict() == {"id": [1], "q": [2]}
+
+
+def test_ids_for_importing_below_the_second_header_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text('id,q\nWho,"How\nmuch?"\n"{""ImportId"":""_id""}","{""ImportId"":""QID1""}"\nx,5\n')
+    raw = read_data(path, second_header=True)
+    assert raw.data.to_pydict() == {"id": ["x"], "q": [5]} and raw.header_texts == {"id": "Who", "q": "How\nmuch?"}
+    path.write_text("id,q\nWho,How much?\n{x,5\ny,6\n")
+    assert read_data(path, second_header=True).data.to_pydict() == {"id": ["{x", "y"], "q": [5, 6]}
+
+
 def test_rows_count_as_in_the_sheet(tmp_path: Path) -> None:
     """An empty row in the middle is a row without answers; empty rows at the end are none."""
     book = openpyxl.Workbook()

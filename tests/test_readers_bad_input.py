@@ -111,6 +111,11 @@ def test_wrong_extension_names_both(tmp_path: Path, name: str, content: bytes, f
     assert f".{name.rsplit('.', 1)[1]}" in error.found
 
 
+def test_an_old_office_file_that_is_no_workbook(tmp_path: Path) -> None:
+    (tmp_path / "data.xls").write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600))
+    assert "password" in refused(tmp_path / "data.xls", "the workbook cannot be read").fix
+
+
 def test_a_workbook_is_no_zip_of_csv_and_a_zip_no_workbook(tmp_path: Path) -> None:
     path = tmp_path / "data.xlsx"
     with zipfile.ZipFile(path, "w") as file:
@@ -118,7 +123,7 @@ def test_a_workbook_is_no_zip_of_csv_and_a_zip_no_workbook(tmp_path: Path) -> No
     assert "a zip archive (.zip)" in refused(path, "by its first bytes").found
 
 
-@pytest.mark.parametrize("name", ["data.json", "data", "data.sav.bak", "data.json.gz", "data.gz", "data.xls"])
+@pytest.mark.parametrize("name", ["data.json", "data", "data.sav.bak", "data.json.gz", "data.gz", "data.ods"])
 def test_formats_without_a_reader(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(gzip.compress(b"{}", mtime=0) if name.endswith("gz") else b"{}")

@@ -69,12 +69,13 @@ _PANEL: Final = re.compile(r"(?i)pp[a-z]+\d*")
 _NAME: Final = {field: re.compile(rf"(?i){pattern}") for field, pattern in _NAMES.items()}
 _LABEL: Final = {field: re.compile(rf"(?i){pattern}") for field, pattern in _LABELS.items()}
 _CLEAR: Final = 0.5  # share of people mapped, below which a column is not what the crosswalk takes it for
+_OWN: Final = 0.5  # share of a panel's fields that its files hold at least; short names such as educ and race are common to many
 _ENOUGH: Final = 3  # fields that tell one panel from another
 
 
 def crosswalk_fits(columns: Sequence[Seen]) -> tuple[CrosswalkFit, ...]:
     """The panels' crosswalks that find any field, the best first. The score counts fields that are found and mapped, against the most
-    that any of them finds; below three fields nothing can be told."""
+    that any of them finds and against half of the panel's own; below three fields nothing can be told."""
     by_name = {column.name: column for column in columns}
     missing = frozenset(code for column in columns for code in column.gaps)
     matches = {name: _matches(crosswalk(name), by_name, missing) for name in crosswalk_names()}
@@ -134,10 +135,13 @@ def _fit(name: str, found: Sequence[FieldMatch], most: int) -> CrosswalkFit:
     good = [match for match in found if match.mapped >= _CLEAR]
     exact = sum(match.column in crosswalk(name)[match.field].columns for match in good)
     share = sum(match.mapped for match in good) - 0.5 * (len(found) - len(good))
-    score = max(0.0, share / max(most, _ENOUGH)) * (0.95 + 0.05 * exact / max(len(good), 1))
+    own = min(1.0, len(good) / (_OWN * len(crosswalk(name))))
+    score = max(0.0, share / max(most, _ENOUGH)) * (0.95 + 0.05 * exact / max(len(good), 1)) * own
     reasons = [f"{len(good)} of its {len(crosswalk(name))} fields find their column, and their codes fit"]
     if len(found) > len(good):
         reasons.append(f"{len(found) - len(good)} more columns have its names with other codes")
+    if own < 1:
+        reasons.append("many of the panel's fields are not there: others use some of its names too, and its codes may differ")
     if len(good) < _ENOUGH:
         reasons.append("too few to tell a panel: naming the fields one by one is safer")
         score = min(score, 0.4)

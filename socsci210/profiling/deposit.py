@@ -18,6 +18,15 @@ from .records import FORMAT, DocumentProfile, File, Profile, Table
 Say = Callable[[str], None]
 _DOCUMENTS: Final = tuple(kind for kind in DOCUMENT_FORMATS if kind not in DATA_FORMATS)
 _OURS: Final = ("MANIFEST.json", "deposit.json")  # written beside a deposit by this package
+_UNREAD: Final = {
+    **dict.fromkeys(("rds", "rdata", "rda"), "data of R, which is not read: write it in R with haven::write_sav, or as csv"),
+    **dict.fromkeys(("ods", "xlsb", "numbers"), "a spreadsheet that is not read: save it as .xlsx"),
+    **dict.fromkeys(("7z", "rar", "tar", "tgz"), "an archive that is not opened: unpack it, or pack it as .zip"),
+    **dict.fromkeys(
+        ("mdb", "accdb", "sqlite", "db", "feather", "jasp", "omv", "mat"), "data in a format that is not read: save it as csv or .sav"
+    ),
+}
+"""Extensions that may hold a study's data and cannot be read, with what to do."""
 _MOST_FILES: Final = 400
 _SECONDS: Final = 300
 
@@ -36,7 +45,7 @@ def profile_deposit(deposit: Path, *, say: Say = lambda _: None) -> Profile:
     root = deposit.name if deposit.is_dir() else deposit.resolve().parent.name
     kinds = {name: _role(name) for name in paths}
     tables: list[Table] = []
-    faults: dict[str, str] = {}
+    faults = {name: note for name, role in kinds.items() if role == "other" and (note := _UNREAD.get(_extension(name)))}
     for name in (name for name, role in kinds.items() if role == "data"):
         say(f"reading {name}")
         try:
@@ -95,10 +104,14 @@ def _files(deposit: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _role(name: str) -> str:
-    suffixes = Path(name.lower().removesuffix(".gz")).suffix.removeprefix(".")
-    if suffixes in DATA_FORMATS or suffixes == "zip":
+    extension = _extension(name)
+    if extension in DATA_FORMATS or extension == "zip":
         return "data"
-    return "document" if suffixes in _DOCUMENTS else "other"
+    return "document" if extension in _DOCUMENTS else "other"
+
+
+def _extension(name: str) -> str:
+    return Path(name.lower().removesuffix(".gz")).suffix.removeprefix(".")
 
 
 def _tables(name: str, path: Path) -> tuple[list[Table], list[str]]:

@@ -61,8 +61,8 @@ def groups(columns: Sequence[Seen]) -> list[Group]:
     return [Group(mask, tuple(names)) for mask, names in found]
 
 
-def partitions(found: Sequence[Group]) -> list[Partition]:
-    """Sets of groups that share nobody and hold nearly everybody, the fullest first.
+def partitions(found: Sequence[Group], least: float = 0.9) -> list[Partition]:
+    """Sets of groups that share nobody and hold at least the share `least` of all people, the fullest first.
 
     Groups whose questions have alike names are tried first: Q1_1 belongs to Q1_2 before it belongs to any other question.
     """
@@ -75,7 +75,7 @@ def partitions(found: Sequence[Group]) -> list[Partition]:
                 chosen.append(group)
                 taken |= group.mask
         covered = float(taken.mean())
-        if len(chosen) > 1 and covered >= 0.9:
+        if len(chosen) > 1 and covered >= least:
             chosen.sort(key=lambda group: found.index(group))
             best.setdefault(frozenset(group.columns for group in chosen), Partition(tuple(chosen), covered))
     return sorted(best.values(), key=lambda one: (-one.covered, len(one.groups)))

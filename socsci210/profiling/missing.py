@@ -25,6 +25,10 @@ _MORE_LABELS: Final = re.compile(
     r"(?i)\W*(prefer not to (say|answer|respond)|rather not say|declined?( to answer)?|(item )?non-?response"
     r"|don.?t know ?/ ?(refused|no answer)|refused ?/ ?(don.?t know|web blank)|no opinion ?/ ?refused|skipped on web|did not answer)\W*"
 )
+_AGE_LABEL: Final = re.compile(r"(?i)\bage\b|how old are you")
+_AGE_NAME: Final = re.compile(
+    r"(?i)(pp|x|resp(ondent)?|user|participant|subj(ect)?|s|d|r|q)?_?age_?(yrs?|years?|num(eric)?|exact|cont(inuous)?|\d)?"
+)
 _AGES: Final = (10, 110)
 _FEW_SHARE: Final = 0.05
 _MOST_ORDINARY: Final = 60
@@ -87,7 +91,7 @@ def _of(column: Seen) -> dict[Code, Gap]:
             gaps[code] = Gap(_reason(plain) if plain else "unknown", "the file declares it missing", 1.0)
         elif plain and (NO_ANSWER.fullmatch(plain) or _MORE_LABELS.fullmatch(plain)):
             gaps[code] = Gap(_reason(plain), f"its label is {label!r}", 0.95)
-        elif is_blank_word(code):
+        elif is_blank_word(code) and not (column.kind == "text" and str(code).strip().casefold() == "none"):
             gaps[code] = Gap("unknown", "a word that programs write for a blank", 0.9)
         elif isinstance(code, str) and column.kind == "text" and len(column.codes) <= _MOST_ORDINARY and NO_ANSWER.fullmatch(code.strip()):
             gaps[code] = Gap(_reason(code), f"the answer is the words {code!r}", 0.8)
@@ -164,7 +168,6 @@ def _as_elsewhere(column: Seen, known: Counter[Code]) -> dict[Code, Gap]:
 
 def _is_age(column: Seen, numbers: dict[Code, int]) -> bool:
     """Whether a column holds ages in years."""
-    named = "age" in words(column.name) or re.search(r"(?i)\bage\b|how old are you", column.label or "") is not None
-    if column.name.casefold() in ("ppage", "xage"):
-        named = True
+    told = _AGE_LABEL.search(column.label or "") is not None
+    named = told or "age" in words(column.name) or _AGE_NAME.fullmatch(column.name) is not None
     return named and len(numbers) > 25 and 18 <= sorted(numbers.values())[len(numbers) // 2] <= 80

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -16,11 +16,8 @@ import pyarrow as pa
 from ..errors import ReadError
 from ..readers import RawTable, read_data
 from ..readers.archives import read_content
-from ..readers.sniff import DATA_FORMATS
-from ..readers.typing_rules import from_strings
+from ..readers.sniff import DATA_FORMATS, DELIMITED, WORKBOOKS
 
-_WITH_HEADERS: Final = ("csv", "tsv", "xlsx")
-_IMPORT_ID: Final = "ImportId"
 _MOST_PARTS: Final = 40
 
 
@@ -76,11 +73,11 @@ def _extension(name: str) -> str:
 def _sheets(path: Path, member: str | None) -> list[str | None]:
     """The sheets of a workbook with several; one None for everything else."""
     inner = member or path.name.removesuffix(".gz")
-    if _extension(inner) != "xlsx":
+    if _extension(inner) not in WORKBOOKS:
         return [None]
     from python_calamine import CalamineError, CalamineWorkbook
 
-    content = read_content(path, sha256=None, extensions=("xlsx",), member=_exactly(member))
+    content = read_content(path, sha256=None, extensions=WORKBOOKS, member=_exactly(member))
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(content.data)) as book:
             names = list(book.sheet_names)
@@ -97,35 +94,22 @@ def _exactly(member: str | None) -> str | None:
 def _part(path: Path, member: str | None, sheet: str | None) -> Part:
     plain = read_data(path, member=_exactly(member), sheet=sheet)
     part = Part(plain, member, sheet, False, ())
-    if plain.format not in _WITH_HEADERS or plain.data.num_rows < 2:
+    if plain.format not in (*DELIMITED, *WORKBOOKS) or plain.data.num_rows < 2:
         return part
     try:
         below = read_data(path, member=_exactly(member), sheet=sheet, second_header=True)
     except ReadError:
         return part
-    if _IMPORT_ID in " ".join(str(value) for value in below.data.slice(0, 1).to_pylist()[0].values()):
-        return _third_header(Part(below, member, sheet, True, ()))
     changed = [n for n in plain.columns if pa.types.is_string(plain.data.schema.field(n).type) and not _texts(below, n)]
-    if len(changed) < max(2, 0.1 * len(plain.columns)):
+    skipped = plain.data.num_rows - below.data.num_rows > 1
+    if len(changed) < max(2, 0.1 * len(plain.columns)) and not skipped:
         return part
     note = "the row below the header holds question text: set data.second_header: true, and quote it with `header`"
-    return Part(below, member, sheet, True, (note,))
+    more = "a third header row, of ids for importing, is passed over then" if skipped else None
+    return Part(below, member, sheet, True, tuple(filter(None, (note, more))))
 
 
 def _texts(raw: RawTable, name: str) -> bool:
     """Whether a column holds text; one of blanks does not."""
     column = raw.data.column(name)
     return bool(pa.types.is_string(column.type)) and column.null_count < len(column)
-
-
-def _third_header(part: Part) -> Part:
-    """Exports of Qualtrics with three header rows: the third holds ids for importing, and is no person."""
-    rest = part.raw.data.slice(1)
-    table = pa.table(
-        {name: from_strings(c) if pa.types.is_string(c.type) else c for name, c in zip(rest.column_names, rest.columns, strict=True)}
-    )
-    note = (
-        "the file has three header rows, the third with ImportId: the readers take it for a person, so that every code is text. "
-        "Remove that row in a copy of the file, set data.second_header: true and name the copy in the study file"
-    )
-    return replace(part, raw=replace(part.raw, data=table), notes=(note,))

@@ -21,7 +21,7 @@ Role = Literal[
     "participant", "weight", "identifier", "open text", "about the interview", "order", "demographic", "attribute", "position",
     "arm", "outcome", "shown or ticked", "constant", "other",
 ]  # fmt: skip
-ArmKind = Literal["column", "columns", "questions", "factors"]
+ArmKind = Literal["column", "columns", "questions", "factors", "dummies"]
 Score = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -71,7 +71,7 @@ class Arm(Strict):
     """A candidate for what tells the experimental condition.
 
     column: a column holds the arm; columns: one column per item or round, with the same levels; questions: only the questions that were
-    asked tell it; factors: several columns whose combination is the arm.
+    asked tell it; factors: several columns whose combination is the arm; dummies: a column of 0 and 1 per arm, of which at most one is 1.
     """
 
     kind: ArmKind

@@ -33,6 +33,8 @@ _INTERVIEW: Final = frozenset((
     "responseset", "interview", "submit", "latency", "rt", "elapsed", "seconds", "secs", "surv", "counter1", "counter2", "counter3",
     "datetime", "consent", "begin", "beg", "ipaddress",
 ))  # fmt: skip
+_ALSO_TREATED: Final = frozenset(("mode", "channel", "language", "status", "start", "end", "time", "interview", "click", "device"))
+"""Words of these that also name what a study varies."""
 _INTERVIEW_LABEL: Final = re.compile(
     r"(?i)timing.*(click|submit|count)|(interview|survey) (start|finish|end|length|duration).*|duration( |$).*|start ?date|end ?date"
     r"|finished|response ?set|status|progress|recorded ?date|user ?language|distribution ?channel|.*time \(gmt\)"
@@ -155,13 +157,20 @@ def _dates(column: Seen) -> bool:
     return all(re.match(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", text) for text in sample)
 
 
+def _evenly_drawn(column: Seen) -> bool:
+    """Whether a column has few levels of about the same size and nobody without one, as chance assignment leaves and interviews do not."""
+    return 2 <= len(column.answers) <= 6 and column.evenness >= 0.98 and column.blank <= 0.02 * column.rows
+
+
 def _interview(column: Seen) -> str | None:
     if column.kind == "date" or (column.kind == "text" and _dates(column)):
         return "dates"
     label = column.label if column.label != column.name else None
     if label and _INTERVIEW_LABEL.fullmatch(label.split("|")[0].strip()):
         return "labelled as a record of the interview"
-    named_so = bool(_INTERVIEW & set(words(column.name)))
+    named_so = _INTERVIEW & set(words(column.name))
+    if named_so <= _ALSO_TREATED and _evenly_drawn(column):
+        return None
     if named_so and (label is None or len(label.split()) <= 5):
         return "named like a record of the interview"
     days = [value for code in column.answers[:5] if (value := number(code)) is not None]

@@ -9,8 +9,8 @@ import pyarrow as pa
 from ..errors import ReadError
 from .archives import read_content
 from .delimited import read_delimited
-from .sheets import read_parquet, read_xlsx
-from .sniff import DATA_FORMATS
+from .sheets import read_parquet, read_workbook
+from .sniff import DATA_FORMATS, DELIMITED, WORKBOOKS
 from .statistical import FORMATS as STATISTICAL
 from .statistical import read_statistical
 from .types import Column, RawTable
@@ -28,12 +28,12 @@ def read_data(
     """Read a data file of a deposit: codes as stored, and beside them what the file says about them.
 
     Args:
-        path: .sav .zsav .por .dta .sas7bdat .xpt .csv .tsv .xlsx .parquet, each also as .gz or in a .zip.
+        path: .sav .zsav .por .dta .sas7bdat .xpt .csv .tsv .tab .xlsx .xls .parquet, each also as .gz or in a .zip.
         sha256: expected hash of the whole file.
         member: glob that fits one file of a zip archive.
         sheet: sheet of a workbook; may be left out where there is one.
         encoding: of a text format, or of a file of SPSS, Stata or SAS that names the wrong one.
-        second_header: the second row of a csv, tsv or xlsx holds question text.
+        second_header: the second row of a text file or workbook holds question text; a third of ids for importing is passed over.
 
     Raises:
         ReadError: the file is missing, damaged, empty, unsafe, or not what its hash or extension says.
@@ -47,8 +47,8 @@ def read_data(
     table: pa.Table
     if extension in STATISTICAL:
         table, columns, used = read_statistical(content.data, extension, where, encoding=encoding)
-    elif extension == "xlsx":
-        table, texts = read_xlsx(content.data, where, sheet=sheet, second_header=second_header)
+    elif extension in WORKBOOKS:
+        table, texts = read_workbook(content.data, where, sheet=sheet, second_header=second_header)
     elif extension == "parquet":
         table = read_parquet(content.data, where)
     else:
@@ -60,7 +60,7 @@ def read_data(
 
 def _refuse_misplaced(extension: str, where: str, *, sheet: str | None, second_header: bool) -> None:
     """An option that the format cannot heed is an error: ignoring it would hide a mistake."""
-    if sheet is not None and extension != "xlsx":
+    if sheet is not None and extension not in WORKBOOKS:
         raise ReadError(f"sheet {sheet!r} was asked of a .{extension} file", where=where, fix="leave sheet out: only workbooks have sheets")
-    if second_header and extension not in ("csv", "tsv", "xlsx"):
+    if second_header and extension not in (*DELIMITED, *WORKBOOKS):
         raise ReadError(f"a .{extension} file has no header rows", where=where, fix="set second_header: false")

@@ -14,7 +14,7 @@ import pyarrow.csv as pacsv
 
 from ..errors import ReadError
 from .encodings import decoded
-from .typing_rules import check_names, from_strings, refuse_empty
+from .typing_rules import check_names, from_strings, is_import_ids, refuse_empty
 
 _BLOCK: Final = 1 << 30
 """Bytes parsed at a time; one row must fit. Of several blocks Arrow reserves one for every column: gigabytes of address space."""
@@ -59,7 +59,7 @@ def read_delimited(
 
 
 def read_headers(text: str, extension: str, where: str, *, second_header: bool) -> Headers:
-    """Column names and, if asked for, the row below them.
+    """Column names and, if asked for, the row below them. A third header row of ids for importing, as Qualtrics writes, is passed over.
 
     Raises:
         ReadError
@@ -81,6 +81,9 @@ def read_headers(text: str, extension: str, where: str, *, second_header: bool) 
     except csv.Error as error:
         raise ReadError(f"the header cannot be parsed ({error})", where=f"{where}, line {lines}", fix="check its quotation marks") from None
     names = check_names(first, where)
+    below = position, lines
+    if second and not is_import_ids(next(reader, [])):
+        position, lines = below
     if second is None:
         raise ReadError("there is no second header row", where=where, fix="set second_header: false")
     if second and len(second) != len(names):
@@ -94,11 +97,11 @@ def read_headers(text: str, extension: str, where: str, *, second_header: bool) 
 
 
 def _delimiter(text: str, extension: str) -> str:
-    """Tab in .tsv. In .csv a comma, or else what some locales write instead."""
-    if extension == "tsv":
+    """Tab in .tsv and .tab. In .csv the mark that stands most often between the names: some locales write others than the comma."""
+    if extension != "csv":
         return "\t"
-    first = text[: text.find("\n") + 1 or len(text)]
-    return next((mark for mark in (",", ";", "\t") if mark in first), ",")
+    first = re.sub(r'"[^"]*"', "", text[: text.find("\n") + 1 or len(text)])
+    return max((",", ";", "\t"), key=first.count)
 
 
 def _parse(body: bytes, headers: Headers) -> pa.Table:

@@ -10,7 +10,7 @@ which documents are read may start no program.
 | .html | the same, of the pieces that hold text; a table that holds tables is layout, and its cells are paragraphs |
 | .pdf | `pP.L`: line L of page P, both from 1 |
 | .txt, .md | `n`: lines from 0 |
-| .csv, .tsv | the name of a column: the cell of the second header row above it |
+| .csv, .tsv, .tab | the name of a column: the cell of the second header row above it |
 
 Notes, headers and footers stand after the body, under ids of their own (`footnote2.0`, `header1.0`), so that they never move the rest.
 """
@@ -110,4 +110,5 @@ _READERS: Final[dict[str, Callable[[Content], Iterable[Block]]]] = {
     "md": _line_blocks,
     "csv": _header_blocks,
     "tsv": _header_blocks,
+    "tab": _header_blocks,
 }

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from python_calamine import CalamineError, CalamineWorkbook
 
 from ..errors import ReadError
-from .typing_rules import check_names, from_strings, refuse_empty, standard
+from .typing_rules import check_names, from_strings, is_import_ids, refuse_empty, standard
 
 
 def read_parquet(data: bytes, where: str) -> pa.Table:
@@ -32,8 +32,10 @@ def read_parquet(data: bytes, where: str) -> pa.Table:
     return pa.table({name: standard(column, name, where) for name, column in zip(names, table.columns, strict=True)})
 
 
-def read_xlsx(data: bytes, where: str, *, sheet: str | None, second_header: bool) -> tuple[pa.Table, dict[str, str]]:
-    """One sheet and the cells of its second header row. Formulas are read as the values stored with them; nothing is evaluated.
+def read_workbook(data: bytes, where: str, *, sheet: str | None, second_header: bool) -> tuple[pa.Table, dict[str, str]]:
+    """One sheet of an .xlsx or .xls and the cells of its second header row; a third one of ids for importing is passed over.
+
+    Formulas are read as the values stored with them; nothing is evaluated.
 
     Raises:
         ReadError
@@ -42,7 +44,9 @@ def read_xlsx(data: bytes, where: str, *, sheet: str | None, second_header: bool
         with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
             rows = book.get_sheet_by_name(_chosen(book.sheet_names, sheet, where)).to_python()
     except (CalamineError, OSError, ValueError) as error:
-        raise ReadError(f"the workbook cannot be read ({error})", where=where, fix="fetch it again, or save it anew as .xlsx") from None
+        raise ReadError(
+            f"the workbook cannot be read ({error})", where=where, fix="fetch it again, or save it anew as .xlsx without a password"
+        ) from None
     filled = [place for place, row in enumerate(rows) if any(cell != "" for cell in row)]
     header = [_text(cell) or "" for cell in rows[filled[0]]] if filled else []
     names = check_names(header, where)
@@ -50,6 +54,8 @@ def read_xlsx(data: bytes, where: str, *, sheet: str | None, second_header: bool
     if second_header and len(filled) < above:
         raise ReadError("there is no second header row", where=where, fix="set second_header: false")
     second = {name: _text(cell) or "" for name, cell in zip(names, rows[filled[1]], strict=True)} if second_header else {}
+    if second_header and len(filled) > above and is_import_ids(rows[filled[above]]):
+        above += 1
     body = rows[filled[above - 1] + 1 : filled[-1] + 1]  # an empty row between others stays, so that rows count as in the sheet
     refuse_empty(len(body), where)
     return pa.table({name: _column(cells) for name, cells in zip(names, zip(*body, strict=True), strict=True)}), second

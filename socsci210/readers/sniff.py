@@ -6,8 +6,10 @@ from typing import Final
 
 from ..errors import ReadError
 
-DATA_FORMATS: Final = ("sav", "zsav", "por", "dta", "sas7bdat", "xpt", "csv", "tsv", "xlsx", "parquet")
-DOCUMENT_FORMATS: Final = ("docx", "doc", "pdf", "html", "htm", "rtf", "txt", "md", "csv", "tsv")
+DATA_FORMATS: Final = ("sav", "zsav", "por", "dta", "sas7bdat", "xpt", "csv", "tsv", "tab", "xlsx", "xls", "parquet")
+DELIMITED: Final = ("csv", "tsv", "tab")
+WORKBOOKS: Final = ("xlsx", "xls")
+DOCUMENT_FORMATS: Final = ("docx", "doc", "pdf", "html", "htm", "rtf", "txt", "md", *DELIMITED)
 ARCHIVES: Final = ("gz", "zip")
 
 _NAMES: Final = {
@@ -18,6 +20,7 @@ _NAMES: Final = {
     "sas7bdat": "a SAS data set (.sas7bdat)",
     "xpt": "a SAS transport file (.xpt)",
     "xlsx": "an Excel workbook (.xlsx)",
+    "xls": "an old Excel workbook (.xls)",
     "docx": "a Word document (.docx)",
     "doc": "an old Word document (.doc)",
     "rtf": "a Rich Text document (.rtf)",
@@ -30,7 +33,7 @@ _NAMES: Final = {
     "text": "plain text",
     "binary": "binary data of no known format",
 }
-_TEXT: Final = frozenset({"csv", "tsv", "txt", "md", "html", "htm"})
+_TEXT: Final = frozenset({*DELIMITED, "txt", "md", "html", "htm"})
 _WORD: Final = {"ole": "doc", "rtf": "rtf", "docx": "docx"}  # what Word opens under the name .doc
 _SAS7BDAT: Final = bytes.fromhex("000000000000000000000000c2ea8160b31411cfbd92080009c7318c181f1011")
 _MAGIC: Final = (
@@ -90,7 +93,7 @@ def require_format(data: bytes, extension: str, where: str, *, encoded: bool = F
     # a zip archive may hold an Office file's parts by chance of packing, and plain text carries no mark of its own
     if extension == "doc" and found in _WORD:
         return _WORD[found]
-    fits = found == extension or (extension == "zip" and found in ("xlsx", "docx"))
+    fits = found == extension or (extension == "zip" and found in ("xlsx", "docx")) or (extension == "xls" and found == "ole")
     fits = fits or (extension in _TEXT and (found == "text" or (found == "binary" and encoded)))
     if not fits:
         raise ReadError(

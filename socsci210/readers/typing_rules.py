@@ -5,7 +5,7 @@ A column whose numbers are all whole is int64 in every format, so that the same 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -121,6 +121,12 @@ def check_names(names: Sequence[str], where: str) -> list[str]:
             )
         seen[name] = place
     return named
+
+
+def is_import_ids(cells: Iterable[Any]) -> bool:
+    """Whether a row holds the ids by which Qualtrics imports its own exports: `{"ImportId":"QID1"}` in every cell."""
+    filled = [str(cell) for cell in cells if cell not in (None, "")]
+    return bool(filled) and all(cell.startswith('{"ImportId":') for cell in filled)
 
 
 def refuse_empty(rows: int, where: str) -> None:
