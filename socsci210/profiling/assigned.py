@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from scipy.stats import chi2
 
 from .columns import Seen
 from .exclusive import Group, decided_by
@@ -126,6 +127,8 @@ def by_numbers(column: Seen, score: Score) -> None:
         score.add(0.05, f"{len(counts)} groups, none of them rare")
     else:
         score.add(-0.1, "but some groups are rare")
+    if len(column.numbers) == 2 and sum(column.numbers) == 0:
+        score.add(0.2, "two codes that sum to zero, as contrasts are coded")
     refused = [code for code in column.codes if code in column.gaps]
     if refused:
         score.add(-0.15, "but some people gave no answer, as to a question")
@@ -144,8 +147,8 @@ def by_independence(column: Seen, known: Sequence[Seen], score: Score) -> None:
         score.add(0.05, "does not depend on what is known about people")
 
 
-def related(one: Seen, other: Seen) -> bool:
-    """Whether two columns depend on each other far more than chance makes them (chi-square, six standard deviations)."""
+def related(one: Seen, other: Seen, chance: float = 1e-5) -> bool:
+    """Whether two columns depend on each other more than chance makes them: chi-square, p below `chance`."""
     if not 2 <= len(other.answers) <= MOST_LEVELS:
         return False
     both = one.answered & other.answered
@@ -157,7 +160,7 @@ def related(one: Seen, other: Seen) -> bool:
     expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / table.sum()
     degrees = (table.shape[0] - 1) * (table.shape[1] - 1)
     chi_square = float(((table - expected) ** 2 / expected).sum())
-    return bool((chi_square - degrees) / (2 * degrees) ** 0.5 > 6)
+    return bool(chi2.sf(chi_square, degrees) < chance)
 
 
 def levels(column: Seen) -> tuple[Level, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations, pairwise
 from typing import Final
 
+from .assigned import related
 from .columns import Seen
 from .names import Family, families, with_words
 from .records import Conjoint, ConjointAttribute, Level
@@ -13,6 +15,8 @@ from .suppress import few
 _MOST_LEVELS: Final = 16
 _EVEN: Final = 0.93  # evenness of a drawn attribute; some designs draw some levels more often
 _MOSTLY: Final = 0.8  # share of the columns that look drawn
+_RESTRICTED: Final = 0.25  # share of pairs that may depend on each other: some designs forbid some combinations
+_PROFILES: Final = 4  # looked at for this
 _LEAST: Final = 4  # columns
 
 
@@ -42,7 +46,7 @@ def _conjoint(family: Family, columns: Mapping[str, Seen]) -> Conjoint | None:
     if sum(drawn(column) for column in members) < _MOSTLY * len(members):
         return None
     slot = _attribute_slot(family, columns)
-    if slot is None:
+    if slot is None or _depend(family, slot, columns):
         return None
     others = [place for place in range(len(family.slots)) if place != slot]
     # of two other slots the one that names profiles has two or three values and stands nearer to the attribute
@@ -72,6 +76,17 @@ def _attribute_slot(family: Family, columns: Mapping[str, Seen]) -> int | None:
         if all(len(kind) == 1 for kind in kinds) and len(set().union(*kinds)) > 1 and len(family.values(slot)) > 1:
             return slot
     return None
+
+
+def _depend(family: Family, slot: int, columns: Mapping[str, Seen]) -> bool:
+    """Whether the columns depend on each other, as answers do: those of one profile, and those of one attribute in two."""
+    profiles: dict[tuple[str, ...], list[Seen]] = {}
+    for key, name in family.members.items():
+        profiles.setdefault((*key[:slot], *key[slot + 1 :]), []).append(columns[name])
+    some = list(profiles.values())[:_PROFILES]
+    pairs = [pair for profile in some for pair in combinations(profile, 2)]
+    pairs += [pair for one, other in pairwise(some) for pair in zip(one, other, strict=True)]
+    return sum(related(one, other, chance=1e-3) for one, other in pairs) > _RESTRICTED * len(pairs)
 
 
 def _levels(column: Seen) -> tuple[object, ...]:

@@ -33,7 +33,7 @@ def factors(found: Sequence[Pair]) -> list[Arm]:
     few_levels = [pair for pair in found if len(pair[0].levels) <= _MOST_LEVELS]
     likely = [pair for pair in few_levels if pair[0].score >= _CLEAR][:_POOL]
     sets = [(_crossed(members), 0.1) for members in _alike([pair for pair in few_levels if pair[1].evenness >= _EVEN])]
-    sets.append((_crossed(likely), 0.0))
+    sets += [(_crossed(likely), 0.0), *((members, 0.0) for pair in found if (members := _combined(pair, few_levels)))]
     result: list[Arm] = []
     for chosen, bonus in sets:
         names = {column.name for _, column in chosen}
@@ -50,6 +50,13 @@ def _alike(found: Sequence[Pair]) -> list[list[Pair]]:
         for place in (0, -1) if len(parts) > 1 else ():
             sets.setdefault((place, parts[place]), []).append(pair)
     return [members[:_POOL] for members in sets.values() if len(members) > 1]
+
+
+def _combined(cell: Pair, found: Sequence[Pair]) -> list[Pair]:
+    """The candidates whose combinations a column holds, one level each; none where it holds something else."""
+    chosen = _crossed([pair for pair in found if pair[1].evenness >= _EVEN and _within(cell[1], pair[1])])
+    combinations = np.prod([len(column.answers) for _, column in chosen])
+    return chosen if len(chosen) > 1 and combinations == len(cell[1].answers) else []
 
 
 def _crossed(found: Sequence[Pair]) -> list[Pair]:
