@@ -13,12 +13,13 @@ from socsci210.drafting.answers import Answers
 from socsci210.drafting.crosstab import margins, suppressed
 from socsci210.drafting.evidence import evidence_faults, part_of
 from socsci210.drafting.material import Material
-from socsci210.drafting.outward import counts, hide_more, without_small_counts
+from socsci210.drafting.outward import counts, without_small_counts
 from socsci210.drafting.submission import as_yaml, completed, submission_schema
 from socsci210.drafting.tools import definitions
 from socsci210.drafting.trial import Fault
 from socsci210.profiling import profile_deposit
 from socsci210.registry import load_study_file
+from socsci210.small_counts import hide_more
 from socsci210.study_origin import Claim
 from tests.draft_scripts import made_up, small_submission
 

@@ -17,7 +17,7 @@ FOLDERS = {
 }
 
 # The layers of the design's picture, from the deposit down to the page. A module may import its own layer and those it is given here.
-BASE = {"checksums", "errors", "replacing", "retrying", "schema", "demographics"}
+BASE = {"checksums", "errors", "replacing", "retrying", "schema", "demographics", "small_counts"}
 ABOVE = {  # layer -> what it may import besides the base
     "files": set(),
     "study_files": {"files"},

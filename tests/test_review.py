@@ -20,8 +20,8 @@ from socsci210.review.codes import code_table
 from socsci210.review.marks import marked
 from socsci210.review.record import edit, with_item
 from socsci210.review.samples import samples
-from socsci210.review.suppress import told
 from socsci210.reviewing import check_reviewed, content_hash, open_questions, standing
+from socsci210.small_counts import told
 from socsci210.study_file import Quote, StudyFile
 
 from .reviewed_study import IMAGE, QUESTION, SCRIPT, drafted, path_of, study

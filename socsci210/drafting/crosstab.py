@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..profiling.parts import parts
-from ..profiling.records import FEW
+from ..small_counts import FEW
 
 MAX_CODES: Final = 25
 Ints = npt.NDArray[np.int64]

@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..profiling.records import FEW, Arm, Table, Variable
+from ..profiling.records import Arm, Table, Variable
+from ..small_counts import FEW, hide_more
 from ..study_file import Code
 from .material import SILENT
 
@@ -36,25 +37,6 @@ def counts(variable: Variable, rows: int) -> dict[Code, int | None]:
     if variable.hidden:
         found[OTHER] = None
     return hide_more(found, rows)
-
-
-def hide_more(found: Mapping[Code, int | None], total: int) -> dict[Code, int | None]:
-    """Counts with more of them held back, the smallest first, until no hidden one can be told from their sum.
-
-    Args:
-        found: every part of a whole; None for those that must not be told.
-        total: the whole.
-    """
-    kept = dict(found)
-    while hidden := [code for code, n in kept.items() if n is None]:
-        left = total - sum(n for n in kept.values() if n is not None)
-        if len(hidden) > 1 and left - len(hidden) >= FEW:
-            return kept
-        shown = [(n, str(code), code) for code, n in kept.items() if n]
-        if not shown:
-            return kept
-        kept[min(shown)[2]] = None
-    return kept
 
 
 def variable_view(table: Table, variable: Variable, file: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from ..small_counts import few
 from .assigned import MOST_LEVELS, Score, column_arm
 from .columns import Seen
 from .dummies import dummies
@@ -15,7 +16,6 @@ from .factors import factors
 from .names import families
 from .records import Arm, Level, Role
 from .roles import is_piped
-from .suppress import few
 
 _SHOWN: Final = 12
 _LISTED: Final = 0.3

@@ -10,11 +10,11 @@ from typing import Final
 import numpy as np
 from scipy.stats import chi2
 
+from ..small_counts import few
 from .columns import Seen
 from .exclusive import Group, decided_by
 from .names import words
 from .records import Arm, Level, Role
-from .suppress import few
 
 MOST_LEVELS: Final = 48
 _STRONG: Final = frozenset((

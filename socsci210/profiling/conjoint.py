@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Final
 
+from ..small_counts import few
 from .assigned import related
 from .columns import Seen
 from .names import Family, families, with_words
 from .records import Conjoint, ConjointAttribute, Level
-from .suppress import few
 
 _MOST_LEVELS: Final = 16
 _EVEN: Final = 0.93  # evenness of a drawn attribute; some designs draw some levels more often

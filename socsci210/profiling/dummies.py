@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 
 from ..readers import Column
+from ..small_counts import few
 from .assigned import CONTROL, Score, by_independence, by_numbers, is_strong
 from .columns import Seen
 from .exclusive import Group, Partition, partitions
 from .names import families, words
 from .records import Arm, Level
-from .suppress import few
 
 _LEAST: Final = 0.2  # share of people with a 1: the rest may all be control
 _MOST: Final = 3

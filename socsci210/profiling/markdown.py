@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from .records import FEW, Arm, Level, Missing, Outcome, Profile, Table, Value, Variable
+from ..small_counts import FEW
+from .records import Arm, Level, Missing, Outcome, Profile, Table, Value, Variable
 
 _SHORT: Final = 90
 _OUTCOMES: Final = 60

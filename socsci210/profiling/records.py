@@ -1,6 +1,6 @@
 """What a profile holds, as strict records: they travel from the isolated child as JSON, and are the JSON that the command writes.
 
-No record holds a row, a person's own words or an identifier. Counts of fewer than FEW people are None.
+No record holds a row, a person's own words or an identifier. Counts of fewer than ten people are None (`small_counts`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from ..schema import Many, Strict
 from ..study_file import Code, MissingReason
 
 FORMAT: Final = 1
-FEW: Final = 10
-"""Counts of fewer people are told as `fewer than 10` (None)."""
 
 Kind = Literal["whole numbers", "numbers", "text", "date", "empty"]
 Role = Literal[

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..small_counts import few
 from .arms import arms
 from .columns import Seen, seen
 from .conjoint import conjoints
@@ -18,7 +19,6 @@ from .parts import Part, parts
 from .records import Arm, Conjoint, DemographicColumn, Role, Table, Value, Variable
 from .repeated import repeated
 from .roles import named, participants, roles, weights
-from .suppress import few
 
 _LISTED: Final = 60
 """Codes above which the values of a variable are not listed."""

@@ -15,10 +15,10 @@ from ..crosswalks import demographic_columns
 from ..errors import SocSciError
 from ..extract import column_of
 from ..readers import Column
+from ..small_counts import ALL_BUT, Count, part, told
 from ..study_file import Code, Item, Outcome
 from ..texts import bound
 from .collect import Sheet
-from .suppress import ALL_BUT, Count, part, told
 
 MOST: Final = 40  # codes that are listed one by one
 _Line = tuple[Any, str, str, int]  # code, what becomes of it, which kind that is, how many people

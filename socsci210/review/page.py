@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 from ..extract import items_of
 from ..judgements import Judgement, judgements
 from ..reviewing import decisions, open_questions, standing
+from ..small_counts import Count, about, told
 from ..study_declared import Stated
 from ..study_file import Item, Outcome, Quote, StudyFile, Variant
 from ..texts import bound
@@ -19,7 +20,6 @@ from .codes import CodeTable, arm_lines, faulty, field_tables, source_arms
 from .collect import Sheet
 from .samples import samples
 from .statements import FIELD, statements
-from .suppress import Count, about, told
 from .wordings import Part, Wordings, ways
 
 _EXCERPT: Final = 260  # characters of a block or label shown as evidence

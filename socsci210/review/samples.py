@@ -11,9 +11,9 @@ from typing import Any, Final
 from ..build.wording import Asked, Cell, sources_of
 from ..demographics import FIELDS
 from ..extract import items_of
-from ..profiling.records import FEW
 from ..prompts import TEMPLATES
 from ..reviewing import content_hash
+from ..small_counts import FEW
 from ..texts import BLANK, bound, resolve
 from .collect import Sheet
 

@@ -1,15 +1,45 @@
-"""Which counts of people a page may show, so that no group of 1 to 9 people is counted, nor found by taking the others from the total."""
+"""Counts of few people: which may be told, and how, so that no group of 1 to 9 people is counted, nor found by taking others from a total.
+
+Three readers need three answers. A profile stays with its owner: `few` alone. A model on a server sees whole variables one by one:
+`hide_more` holds further counts back (cross-tables: `drafting.crosstab`). A page shows parts of a known total: `told` rounds the largest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-from ..profiling.records import FEW
+Key = TypeVar("Key", bound=Hashable)
 
+FEW: Final = 10
+"""Counts of fewer people are not told."""
 HIDDEN: Final = f"<{FEW}"
 ALL_BUT: Final = f"all but {HIDDEN}"
+
+
+def few(n: int) -> int | None:
+    """A count, or None for 1 to 9 people."""
+    return n if n == 0 or n >= FEW else None
+
+
+def hide_more(found: Mapping[Key, int | None], total: int) -> dict[Key, int | None]:
+    """Counts with more of them held back, the smallest first, until no hidden one can be told from their sum.
+
+    Args:
+        found: every part of a whole; None for those that must not be told.
+        total: the whole.
+    """
+    kept = dict(found)
+    while hidden := [code for code, n in kept.items() if n is None]:
+        left = total - sum(n for n in kept.values() if n is not None)
+        if len(hidden) > 1 and left - len(hidden) >= FEW:
+            return kept
+        shown = [(n, str(code), code) for code, n in kept.items() if n]
+        if not shown:
+            return kept
+        kept[min(shown)[2]] = None
+    return kept
 
 
 @dataclass(frozen=True)
