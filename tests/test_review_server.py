@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,9 +176,24 @@ def test_the_command_line_decides_too(tmp_path: Path) -> None:
     assert runner.invoke(app, [*common, "--accept", "--reviewer", "Rita", "--note", "Read it."], catch_exceptions=False).exit_code == 0
     assert [entry.decision for entry in load_study_file(path_of(one)).reviewed] == ["accepted"]
     path = path_of(one)
+    shutil.move(one.deposits, tmp_path / "elsewhere")
+    assert runner.invoke(app, [*common, "--html", str(out)]).exit_code == 1
+    shutil.move(tmp_path / "elsewhere", one.deposits)
     path.write_text(path.read_text().replace("value: 60", "value: 61"))
     found = runner.invoke(app, ["review", str(path.parent), "--deposits", str(one.deposits), "--accept", "--reviewer", "R", "--note", "n"])
     assert "the n of the study is 60" in str(found.exception)
+
+
+def test_at_a_terminal_each_statement_wants_a_yes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = study(tmp_path)
+    monkeypatch.setattr("socsci210.cli.review._at_terminal", lambda: True)
+    command = ["review", "toy", "--deposits", str(one.deposits), "--studies", str(tmp_path / "studies"), "--accept"]
+    command += ["--reviewer", "Rita", "--note", "Read it."]
+    n = len(statements(load_study_file(path_of(one))))
+    assert n > 1 and CliRunner().invoke(app, command, input="y\n" * (n - 1) + "n\n").exit_code == 1
+    assert not load_study_file(path_of(one)).reviewed
+    assert CliRunner().invoke(app, command, input="y\n" * n, catch_exceptions=False).exit_code == 0
+    assert [entry.decision for entry in load_study_file(path_of(one)).reviewed] == ["accepted"]
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine")

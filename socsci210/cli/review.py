@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,17 +42,32 @@ def review(
         sheet = collect(path, deposits)
         if accept:
             _must_pass(sheet)
-            console.print(
-                "By accepting it you say:", *(f"  {one.text}" for one in statements(sheet.study)), sep="\n", markup=False, highlight=False
-            )
+            _say([one.text for one in statements(sheet.study)])
         record(path, decision="accepted" if accept else "refused", reviewer=reviewer, note=note, seen=seen)
         console.print(f"{'accepted' if accept else 'refused'} by {reviewer}: {path}", markup=False, highlight=False, soft_wrap=True)
         return
     if html is not None:
         replaceable(html, PAGE, "page")  # told before the work, not after it
-        print(write_text(html, page(collect(path, deposits))))
+        sheet = collect(path, deposits)
+        print(write_text(html, page(sheet)), flush=True)
+        if sheet.faults:  # the page shows it too, as far as the study could be read
+            raise sheet.faults[0]
         return
     _serve(path, deposits, reviewer, port)
+
+
+def _say(told: Sequence[str]) -> None:
+    """What a reviewer says by accepting: at a terminal each statement wants a yes."""
+    console.print("By accepting it you say:", markup=False, highlight=False)
+    for text in told:
+        if _at_terminal():
+            typer.confirm(f"  {text}", abort=True, err=True)
+        else:
+            console.print(f"  {text}", markup=False, highlight=False)
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _must_pass(sheet: Sheet) -> None:

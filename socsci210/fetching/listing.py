@@ -57,6 +57,7 @@ class Entry:
         version: anything else that changes when the bytes do (an ETag).
         licence: its own, where it differs from the source's.
         closed: why it cannot be had (restricted); None where it can.
+        folder: of an archive, the folder whose files alone are asked for; empty for all.
         wrapped: whether it is an archive that the source makes of all its files, in one folder that is not part of their names.
     """
 
@@ -69,6 +70,7 @@ class Entry:
     licence: str | None = None
     closed: str | None = None
     wrapped: bool = False
+    folder: str = ""
 
     @property
     def sha256(self) -> str | None:

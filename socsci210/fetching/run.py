@@ -153,7 +153,7 @@ class Fetcher:
                 return
             for member in members:
                 below = member.name.partition("/")[2] if entry.wrapped else f"{entry.path[:-4]}/{member.name}"
-                refused = member.reason if member.file is None else name_refused(below)
+                refused = member.reason if member.file is None else name_refused(below) or _outside(below, entry.folder)
                 if member.file is None or refused:
                     left.append(LeftOut(path=f"{entry.path}: {member.name}", size=None, reason=refused or member.reason))
                     continue
@@ -195,6 +195,11 @@ class Fetcher:
         if not kept:
             raise FetchError("no data and no document in its archives", where=plan.listing.url, fix="look at it with --list")
         return list(kept.values())
+
+
+def _outside(name: str, folder: str) -> str | None:
+    """Why a file of an archive was not asked for; None where it was."""
+    return None if not folder or name.startswith(f"{folder}/") else f"not below {folder}"
 
 
 def _onward(step: Step, start: Progress) -> Received:

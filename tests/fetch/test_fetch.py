@@ -304,6 +304,12 @@ def test_a_repository_is_fetched_as_the_archive_of_a_commit(sources: Sources, tm
         found = fetch(sources, tmp_path, f"https://github.com/some-lab/Menus.2021/{address}", deposits=address.replace("/", "_"))
         assert files(found.folder)["data/survey.sav"] == b"$FL2 another"
     assert found.downloaded == 0  # a branch and its commit are one archive
+    for number, address in enumerate(("tree/main/data", "tree/wave/2/data/")):
+        found = fetch(sources, tmp_path, f"https://github.com/some-lab/Menus.2021/{address}", deposits=f"folder{number}")
+        assert files(found.folder).keys() == {"data/survey.sav"}
+        assert any(left.reason == "not below data" for left in found.deposit.left_out)
+    with pytest.raises(FetchError, match="no data and no document in its archives"):
+        fetch(sources, tmp_path, "https://github.com/some-lab/Menus.2021/tree/main/nowhere", deposits="nowhere")
     assert fetch(sources, tmp_path, "https://www.github.com/some-lab/Menus.2021.git", deposits="again").downloaded == 0
 
 
