@@ -433,3 +433,52 @@ def a_probability_panel(random: Random) -> Shape:
     columns |= {"Q1": some_missing(random, answers(random, arm, 5), 98), "Q2": some_missing(random, answers(random, arm, 5), 99)}
     missing: dict[str, frozenset[int | str]] = {"Q1": frozenset({98}), "Q2": frozenset({99})}
     return Shape(columns, frozenset({"P_COND"}), ("Q1", "Q2"), missing=missing, crosswalk="amerispeak")
+
+
+@shape
+def outcomes_named_like_demographics(random: Random) -> Shape:
+    """The study asks how people see their party and their class after a text, beside a profile of them."""
+    arm = drawn(random, "control", "threat")
+    ends = {1: "Not at all", 2: "A little", 3: "Somewhat", 4: "Much", 5: "Very much", 9: "Refused"}
+    columns = {"CASEID": list(range(1, PEOPLE + 1)), "XCOND": [1 + (a == "threat") for a in arm], **people(random)}
+    columns |= {
+        "Q1": some_missing(random, answers(random, arm, 5), 9),
+        "ideology": answers(random, arm, 5),
+        "party": answers(random, arm, 5),
+    }
+    labels = {"XCOND": "Condition", "Q1": "How strongly do you feel about it?", "ideology": "How conservative do you feel right now?"}
+    labels |= {"party": "How much does your party matter to you right now?", "age": "Age", "gender": "Gender", "educ": "Education"}
+    labels |= {"race": "Race / ethnicity"}
+    texts = {
+        "XCOND": {1: "Control", 2: "Threat"},
+        "Q1": ends,
+        "ideology": ends,
+        "party": ends,
+        "gender": {1: "Male", 2: "Female", 3: "Other"},
+    }
+    missing: dict[str, frozenset[int | str]] = {"Q1": frozenset({9}), "ideology": frozenset({9}), "party": frozenset({9})}
+    return Shape(columns, frozenset({"XCOND"}), ("Q1", "ideology", "party"), "answers.sav", missing, labels, texts)
+
+
+@shape
+def some_people_twice(random: Random) -> Shape:
+    """A few workers took part twice."""
+    arm = dealt(random, "low", "high")
+    workers = ids(random)
+    columns = {
+        "WorkerId": [*workers[:-6], *workers[:6]],
+        "price_condition": arm,
+        "buy": answers(random, arm, 2),
+        "pay": answers(random, arm, 7),
+    }
+    return Shape(columns | people(random), frozenset({"price_condition"}), ("buy", "pay"))
+
+
+@shape
+def a_part_of_a_panels_profile(random: Random) -> Shape:
+    """Three columns of a panel's profile, under names that no other source gives."""
+    arm = drawn(random, 1, 2)
+    columns = {"CaseID": list(range(1, PEOPLE + 1)), "DOV_GROUP": arm, "Q1": answers(random, arm, 5), "Q2": answers(random, arm, 5)}
+    columns |= {"PPAGE": people(random)["age"], "PPGENDER": drawn(random, 1, 2), "PPEDUC": drawn(random, 10, 12, 13)}
+    texts = {"PPGENDER": {1: "Male", 2: "Female"}, "PPEDUC": {10: "Some college, no degree", 12: "Bachelors degree", 13: "Masters degree"}}
+    return Shape(columns, frozenset({"DOV_GROUP"}), ("Q1", "Q2"), "answers.sav", value_labels=texts, crosswalk="knowledgepanel")

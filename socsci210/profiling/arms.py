@@ -17,8 +17,8 @@ from .names import families
 from .records import Arm, Level, Role
 from .roles import is_piped
 
-_SHOWN: Final = 12
-_LISTED: Final = 0.3
+_SHOWN: Final = 16
+_LISTED: Final = 0.2
 _CONTRASTS: Final = 4
 """Numbers with fractions that may still be codes of arms, such as -0.5 and 0.5."""
 _CLEAR: Final = 0.5

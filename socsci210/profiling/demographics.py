@@ -70,6 +70,7 @@ _NAME: Final = {field: re.compile(rf"(?i){pattern}") for field, pattern in _NAME
 _LABEL: Final = {field: re.compile(rf"(?i){pattern}") for field, pattern in _LABELS.items()}
 _CLEAR: Final = 0.5  # share of people mapped, below which a column is not what the crosswalk takes it for
 _OWN: Final = 0.5  # share of a panel's fields that its files hold at least; short names such as educ and race are common to many
+_TELLING: Final = 2  # so much more counts a name that no other source would give: PPETHM
 _ENOUGH: Final = 3  # fields that tell one panel from another
 
 
@@ -135,7 +136,8 @@ def _fit(name: str, found: Sequence[FieldMatch], most: int) -> CrosswalkFit:
     good = [match for match in found if match.mapped >= _CLEAR]
     exact = sum(match.column in crosswalk(name)[match.field].columns for match in good)
     share = sum(match.mapped for match in good) - 0.5 * (len(found) - len(good))
-    own = min(1.0, len(good) / (_OWN * len(crosswalk(name))))
+    telling = sum(not any(pattern.fullmatch(match.column) for pattern in _NAME.values()) for match in good)
+    own = min(1.0, (len(good) + _TELLING * telling) / (_OWN * len(crosswalk(name))))
     score = max(0.0, share / max(most, _ENOUGH)) * (0.95 + 0.05 * exact / max(len(good), 1)) * own
     reasons = [f"{len(good)} of its {len(crosswalk(name))} fields find their column, and their codes fit"]
     if len(found) > len(good):

@@ -15,6 +15,12 @@ from .roles import is_piped
 _LISTED: Final = 0.25
 _ENUMERATED: Final = 11
 _LONGEST: Final = 101
+_DOUBTFUL: Final[dict[Role | None, str]] = {
+    "demographic": "something known about people beforehand",
+    "about the interview": "a record of the interview",
+    "order": "the order of questions",
+}
+"""What a column may be by its name, and an outcome all the same: party, time, click."""
 _QUESTION: Final = re.compile(
     r"(?i)(x|v|p|w\d_?)?(q|dv|y|outcome|item|rate|rating|choice|support|v|s|p)\.?_?\d+.*|(dv|outcome|choice|rating)\b.*|y"
 )
@@ -37,7 +43,7 @@ def outcomes(columns: Sequence[Seen], roles: Mapping[str, Role], blocks: Sequenc
     found = [
         _outcome(column, roles.get(column.name), exclusive.get(column.name, ()), column.name in batteries)
         for column in columns
-        if roles.get(column.name) in (None, "shown or ticked") and len(column.answers) > 0
+        if roles.get(column.name) in (None, "shown or ticked", *_DOUBTFUL) and len(column.answers) > 0
     ]
     return tuple(sorted((one for one in found if one.score >= _LISTED), key=lambda one: -one.score))
 
@@ -92,6 +98,8 @@ def _outcome(column: Seen, role: Role | None, others: tuple[str, ...], battery: 
         add(0.1, "asked of an exclusive group")
     if battery:
         add(0.05, "one of several columns with the same codes")
+    if role in _DOUBTFUL:
+        add(-0.45, f"but it looks like {_DOUBTFUL[role]}")
     if role == "shown or ticked":
         add(-0.25, "but it holds one code or a blank")
     if is_piped(column):

@@ -48,6 +48,7 @@ _PIPED: Final = re.compile(r"(?i)\b(text )?(inserted|piped)( for| into| text)?\b
 _MANY_TEXTS: Final = 12
 _OWN: Final = 0.25  # distinct texts per answer, above which a column holds people's own words
 _LONG: Final = 60
+_MOST_ROWS: Final = 60  # per person, in files that hold a row per item
 _SAMPLE: Final = 2000
 
 
@@ -62,16 +63,31 @@ def named(columns: Sequence[Seen], given: dict[str, tuple[Role, str]], *wanted: 
 
 
 def participants(columns: Sequence[Seen]) -> tuple[Named, ...]:
-    """Columns that may identify people in the file: filled and different in every row; those named so first."""
+    """Columns that may identify people in the file: filled and different in every row; those named so first, then those named so in which
+    some ids stand in several rows."""
     found = []
     for place, column in enumerate(columns):
-        if column.blank or len(column.codes) != column.rows or column.kind in ("numbers", "date", "empty"):
+        if column.kind in ("numbers", "date", "empty"):
+            continue
+        if column.blank or len(column.codes) != column.rows:
+            found += _repeated_id(column)
             continue
         by_name = _is_id(column)
         score = (0.9 if by_name else 0.4) + (0.1 if place == 0 else 0.0)
         why = "different in every row" + (", and named like an identifier" if by_name else "") + (", first column" if place == 0 else "")
         found.append(Named(column=column.name, score=round(score, 2), why=why))
     return tuple(sorted(found, key=lambda one: -one.score))
+
+
+def _repeated_id(column: Seen) -> list[Named]:
+    """A column named like an identifier, in a file with several rows of some people, or with people who have none."""
+    again = column.rows - column.blank - len(column.codes)
+    if not _is_id(column) or not column.codes or again + column.blank > (1 - 1 / _MOST_ROWS) * column.rows:
+        return []
+    rows = f"{again} rows repeat an id" if again else ""
+    told = " and ".join(filter(None, (rows, f"{column.blank} have none" if column.blank else "")))
+    why = f"named like an identifier, but {told}: see data.duplicates, or the file has several rows per person"
+    return [Named(column=column.name, score=0.6 if again + column.blank <= 0.1 * column.rows else 0.3, why=why)]
 
 
 def weights(columns: Sequence[Seen]) -> tuple[Named, ...]:
