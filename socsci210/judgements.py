@@ -81,6 +81,8 @@ def _of_people(study: StudyFile) -> Iterator[Judgement]:
     for name, fill in study.fills.items():
         if fill.reads_outcome is not None:
             yield Judgement("people", f"fills.{name}", "may answers tell what people were shown?", fill.reads_outcome)
+    if study.nothing_stated is not None:
+        yield Judgement("people", "nothing_stated", "does no source print a number that the build could reproduce?", study.nothing_stated)
     if study.data.duplicates != "refuse":
         yield Judgement("people", "data.duplicates", f"people stand in the file twice; is {study.data.duplicates} right?")
 

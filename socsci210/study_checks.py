@@ -160,6 +160,10 @@ def _check_fills(study: StudyFile) -> None:
 
 
 def _check_stated(study: StudyFile) -> None:
+    if bool(study.stated) == (study.nothing_stated is not None):
+        found = "found numbers, and a reason why there is none" if study.stated else "found []"
+        expected = "at least 1 number that the source prints, or `nothing_stated` with the reason why there is none"
+        raise Misplaced(found, ("stated",), expected=expected, fix="add the number of people that the source reports")
     conditions, outcomes = [c.id for c in study.conditions], [o.id for o in study.outcomes]
     for number, stated in enumerate(study.stated):
         for kind, name, known in (

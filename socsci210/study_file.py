@@ -295,7 +295,9 @@ class StudyFile(Strict):
     fills: dict[Name, Fill] = Field(default_factory=dict)
     conditions: Many[Condition] = Field(min_length=1)
     outcomes: Many[Outcome] = Field(min_length=1)
-    stated: Many[Stated] = Field(min_length=1)
+    stated: Many[Stated] = ()
+    nothing_stated: Text | None = None
+    """Why there is no number under `stated`: where a source was looked at that prints none. A reviewer is asked about it."""
     exceptions: Many[Exempt] = ()
     """Where a gate does not apply to this study, and why."""
     drafted: Drafted | None = None

@@ -11,7 +11,7 @@ import pytest
 
 from socsci210.drafting.answers import Answers
 from socsci210.drafting.crosstab import margins, suppressed
-from socsci210.drafting.evidence import evidence_faults, part_of
+from socsci210.drafting.evidence import _fractions, evidence_faults, part_of
 from socsci210.drafting.material import Material
 from socsci210.drafting.outward import counts, without_small_counts
 from socsci210.drafting.submission import as_yaml, completed, submission_schema
@@ -170,3 +170,8 @@ def test_gates_that_count_people_tell_no_small_counts(material: Material) -> Non
     fault = Fault("arm_counts", "arm 'signed' holds 4 here, 7 there, 200 in the file, where code 1 is told")
     told = Answers(material).fault(fault, small_submission())
     assert told["found"] == "arm 'signed' holds few here, (not shown) there, 200 in the file, where code 1 is told"
+
+
+def test_shares_that_a_source_prints_in_words() -> None:
+    text = "One third gets version A, two-thirds version B; half of these, or 1/4 of all, see Q3. The third question is for a sixth."
+    assert [round(share, 3) for share in _fractions(text)] == [0.25, 0.333, 0.667, 0.5, 0.167]

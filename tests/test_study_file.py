@@ -134,7 +134,8 @@ def test_a_variant_with_sql_replaces_the_column(tmp_path: Path) -> None:
         ),
         ({"stated__0__outcome": "suport"}, ["stated[0].outcome: no outcome 'suport'", "Did you mean 'support'?"]),
         ({"stated__0__what": "mean"}, ["stated[0]: a mean without its outcome", "add `outcome: ID`"]),
-        ({"stated": []}, ["stated: found []", "at least 1 item"]),
+        ({"stated": []}, ["stated: found []", "at least 1 number", "nothing_stated"]),
+        ({"nothing_stated": "nowhere"}, ["stated: found numbers, and a reason why there is none"]),
         ({"outcomes__0__column": "q{pair}"}, ["outcomes[0]: {pair} in 'q{pair}' is not bound", "(no items)", "bind 'pair' in the items"]),
         (
             {"outcomes__0__items": ITEMS, "conditions__0__where": "arm{pare} = 0"},

@@ -15,6 +15,11 @@ from .trial import Fault
 _GATE: Final = "evidence"
 _WORD: Final = re.compile(r"\w{4,}")
 _NUMBER: Final = re.compile(r"\d[\d,]*\.?\d*|\.\d+")
+_FRACTION: Final = re.compile(r"(?i)\b(\d{1,2})/(\d{1,2})(?:nd|rd|th)?s?\b")
+_PART: Final = re.compile(r"(?i)\b(?:(a|one|two|three|four|five)[- ])?(half|third|fourth|quarter|fifth|sixth|eighth)s?\b")
+_PARTS: Final = {"half": 2, "third": 3, "fourth": 4, "quarter": 4, "fifth": 5, "sixth": 6, "eighth": 8}
+_TIMES: Final = {"": 1, "a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
+_ROUNDED: Final = 0.005
 _TEMPLATE: Final = re.compile(r"[\w.]*\{\w+\}[\w.{}]*")
 _QUOTED: Final = ("text", "question", "context")
 _LEAST: Final = 10
@@ -25,14 +30,14 @@ def evidence_faults(study: Mapping[str, Any], evidence: Sequence[Claim], materia
     """Everything that is claimed without a place, and every place that does not hold what is claimed."""
     faults = [fault for claim in evidence for fault in _claim_faults(study, claim, material)]
     claimed = [claim.claim for claim in evidence]
-    bare = [part for part in _to_prove(study) if not any(one == part or one.startswith(f"{part}.") for one in claimed)]
+    bare = [part for part in parts_to_prove(study) if not any(one == part or one.startswith(f"{part}.") for one in claimed)]
     faults += [Fault(_GATE, "no evidence for it", part, "where it was read", f"add evidence with claim: {part}") for part in bare]
     faults += _stated_faults(study, evidence, material)
     return faults
 
 
-def _to_prove(study: Mapping[str, Any]) -> Iterator[str]:
-    """The parts that need evidence."""
+def parts_to_prove(study: Mapping[str, Any]) -> Iterator[str]:
+    """The parts that need evidence, as claims name them."""
     yield from ("provenance.title", "data.participant")
     data = study.get("data")
     for key in ("weight", "keep", "missing"):
@@ -81,6 +86,8 @@ def _claim_faults(study: Mapping[str, Any], claim: Claim, material: Material) ->
         if claim.variable not in material.names:
             yield Fault(_GATE, f"no variable {claim.variable!r}", claim.claim, "a variable of the deposit", "use find_variables")
         elif claim.claim.split(".")[0] in ("conditions", "outcomes", "fills", "data") and not _uses(part, claim.variable):
+            if claim.claim == "data.missing" and isinstance(part, Mapping) and "*" in part:  # codes of every column
+                return
             above = claim.claim.rsplit(".", 1)[0]
             if not (above.count(".") and _uses(part_of(study, above)[1], claim.variable)):
                 yield Fault(_GATE, f"it does not use {claim.variable}", claim.claim, "a variable that this part reads", "correct the claim")
@@ -146,9 +153,9 @@ def _stated_faults(study: Mapping[str, Any], evidence: Sequence[Claim], material
 def _printed(stated: Mapping[str, Any], claim: Claim, material: Material) -> bool:
     value = float(stated["value"])
     if claim.variable is None:
-        return any(
-            abs(one - value) < 1e-9 or abs(one / 100 - value) < 1e-9 for one in _numbers(material.blocks(claim.doc or "", claim.blocks))
-        )
+        text = material.blocks(claim.doc or "", claim.blocks)
+        in_words = stated.get("what") == "share" and any(abs(one - value) <= _ROUNDED for one in _fractions(text))
+        return in_words or any(abs(one - value) < 1e-9 or abs(one / 100 - value) < 1e-9 for one in _numbers(text))
     known = material.variable(claim.variable)
     if known is None or stated.get("what") not in ("n", "share"):
         return False
@@ -169,3 +176,12 @@ def _numbers(text: str) -> Iterable[float]:
             yield float(match.replace(",", "").rstrip("."))
         except ValueError:
             continue
+
+
+def _fractions(text: str) -> Iterable[float]:
+    """Shares in words: `one third`, `half of the sample`, `2/3`. `third` alone is a place in an order."""
+    yield from (int(match[1]) / int(match[2]) for match in _FRACTION.finditer(text) if int(match[2]))
+    for match in _PART.finditer(text):
+        times, part = (match[1] or "").lower(), match[2].lower()
+        if times or part == "half":
+            yield _TIMES[times] / _PARTS[part]

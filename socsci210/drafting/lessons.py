@@ -12,7 +12,8 @@ LESSONS: Final[dict[Part, str]] = {
 One column tells the arm. The control may have an empty text; then its stimulus is the question alone.
 {"design": "between", "conditions": [
   {"id": "control", "label": "No letter", "where": "ARM = 1", "control": true, "text": []},
-  {"id": "letter", "label": "A letter", "where": "ARM = 2", "frame": "read", "text": [{"doc": "questionnaire", "blocks": [12, 13]}]}]}""",
+  {"id": "letter", "label": "A letter", "where": "ARM = 2", "frame": "read", "text": [{"doc": "questionnaire", "blocks": [12, 13]}]}]}
+Where each arm has a column of 0 and 1 instead: "where": "LETTER = 1", and for the control "LETTER = 0 AND CALL = 0".""",
     "factorial": """\
 Several columns, or one code that packs them, make the arms. Say under factors what differs; arms that differ in one factor must differ in
 the text that this factor changes, and in nothing else.

@@ -27,7 +27,8 @@ Rules
 - Every arm of the source is a condition, every question that was asked after the treatment of everybody is an outcome. `where` is SQL over
   one row; codes are what the file stores.
 - Codes that are no answer stand under `missing`. direction is `up` where a higher code means more of what the outcome's id names.
-- State under `stated` a number that the source prints (people in an arm), and never one that you worked out.
+- State under `stated` a number that the source prints (people in an arm), and never one that you worked out. Where nothing prints one,
+  leave `stated` out and say under `nothing_stated` where you looked.
 - Counts of few people and people's own words are not shown and cannot be read.
 - Give evidence for each part: provenance.title, data.participant, data.weight, data.keep, data.missing, demographics, fills.NAME,
   conditions.ID, outcomes.ID, outcomes.ID.scale, stated.0 and so on: the variable or the blocks where you read it.
