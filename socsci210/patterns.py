@@ -39,7 +39,7 @@ PERSONAL: Final = re.compile(  # names of columns that tell who somebody is, as 
     | (participant|person|respondent|patient)_?names? | dob | birth_?(date|day) | date_of_birth
     | (panel(ist)?|respondent|resp|response|case|worker|assignment|subject|person|member|user|device|recipient|session)_?id
     | prolific(_?(p?id))? | mturk(_?(worker)?_?(id|code)?) | external_?(data_?)?ref(erence)? | (location_?)?(lat(itude)?|lon(g|gitude)?)
-    | gps | user_?agent | cookies? | signature | photo | twitter | facebook | instagram ) (_\d+)?"""
+    | gps(_?(lat|lon|coord)\w*)? | user_?agent | cookies? | signature | photo | twitter | facebook | instagram ) (_\d+)?"""
 )
 OPEN: Final = re.compile(  # names of columns that hold people's own words
     r"""(?ix) (.*_)? ( open(_?end(ed)?)?_?(text|response|answer|comment)?s? | oe | verbatims? | free_?(text|response)s? | comments?

@@ -482,3 +482,69 @@ def a_part_of_a_panels_profile(random: Random) -> Shape:
     columns |= {"PPAGE": people(random)["age"], "PPGENDER": drawn(random, 1, 2), "PPEDUC": drawn(random, 10, 12, 13)}
     texts = {"PPGENDER": {1: "Male", 2: "Female"}, "PPEDUC": {10: "Some college, no degree", 12: "Bachelors degree", 13: "Masters degree"}}
     return Shape(columns, frozenset({"DOV_GROUP"}), ("Q1", "Q2"), "answers.sav", value_labels=texts, crosswalk="knowledgepanel")
+
+
+@shape
+def timers_of_the_pages_alone(random: Random) -> Shape:
+    """Only the time that people spent on the page of their arm tells the arm."""
+    arm = dealt(random, "a", "b", "c")
+    columns: dict[str, Column] = {"ResponseId": ids(random), **people(random)}
+    for letter in "abc":
+        mine = [one == letter for one in arm]
+        columns |= {
+            f"time_{letter}_{what}": only(random.gamma(2, 9, PEOPLE).round(2).tolist(), mine) for what in ("first_click", "page_submit")
+        }
+    columns |= {"Q1": answers(random, arm), "Q2": answers(random, arm), "item_order": drawn(random, 1, 2)}
+    return Shape(columns, frozenset(f"time_{letter}_page_submit" for letter in "abc"), ("Q1", "Q2"), kind="questions")
+
+
+@shape
+def six_factors(random: Random) -> Shape:
+    """One vignette each, with so many factors that not every combination occurs."""
+    told = {
+        "age": (25, 45, 65),
+        "sex": ("m", "f"),
+        "job": ("a", "b", "c", "d"),
+        "origin": ("x", "y", "z"),
+        "fluent": (0, 1),
+        "reason": (1, 2),
+    }
+    columns: dict[str, Column] = {
+        "ID": list(range(1, PEOPLE + 1)),
+        **{f"v_{name}": drawn(random, *levels) for name, levels in told.items()},
+    }
+    columns |= {"accept": answers(random, columns["v_reason"]), "near": answers(random, columns["v_fluent"]), **people(random)}
+    return Shape(columns, frozenset(f"v_{name}" for name in told), ("accept", "near"), kind="factors")
+
+
+@shape
+def thermometers(random: Random) -> Shape:
+    """From 0 to 100, with 998 and 999 for no answer, and a scale whose ends were exchanged for half of the people."""
+    arm = drawn(random, 1, 2, 3)
+    warm = {f"FT{n}": [int(one) for one in random.integers(0, 101, PEOPLE)] for n in (1, 2)}
+    columns = {"UID": list(range(1, PEOPLE + 1)), "EXP1": arm, "XSCALEFLIP": drawn(random, 0, 1)}
+    columns |= {name: some_missing(random, some_missing(random, column, 998), 999) for name, column in warm.items()} | people(random)
+    codes: frozenset[int | str] = frozenset({998, 999})
+    return Shape(columns, frozenset({"EXP1"}), ("FT1", "FT2"), missing={"FT1": codes, "FT2": codes}, kind="column")
+
+
+@shape
+def ends_in_words(random: Random) -> Shape:
+    """The ends of the scale are words, the rest numbers, and some prefer not to say."""
+    arm = dealt(random, "T0: No information", "T1: Facts", "T2: Consensus")
+    ends = {1: "1 - Not at all", 7: "7 - Extremely"}
+    columns = {"ResponseId": ids(random), "treat_label": arm, "trt_check": drawn(random, "Facts", "Consensus"), **people(random)}
+    for name in ("worry1", "worry2"):
+        columns[name] = some_missing(random, [ends.get(one, str(one)) for one in answers(random, arm)], "Prefer not to say")
+    codes: frozenset[int | str] = frozenset({"Prefer not to say"})
+    return Shape(columns, frozenset({"treat_label"}), ("worry1", "worry2"), missing={"worry1": codes, "worry2": codes}, kind="column")
+
+
+@shape
+def a_row_per_vignette(random: Random) -> Shape:
+    """Four rows of each person, with levels drawn anew in each."""
+    first, second = drawn(random, "low", "high"), drawn(random, "Dem", "Rep")
+    both = [f"{a}{b}" for a, b in zip(first, second, strict=True)]
+    columns = {"participant": [1 + place // 4 for place in range(PEOPLE)], "trial": [1 + place % 4 for place in range(PEOPLE)]}
+    columns |= {"cost": first, "sponsor": second, "rating": answers(random, both), "sure": answers(random, first, 5)}
+    return Shape(columns, frozenset({"cost", "sponsor"}), ("rating", "sure"), kind="factors")

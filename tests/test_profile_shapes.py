@@ -40,7 +40,7 @@ def test_the_truth_is_among_the_first_candidates(name: str, tmp_path: Path) -> N
     assert table.participants[0].column == next(name for name in shape.columns if name.casefold() in IDS)
 
 
-IDS = {"id", "respid", "responseid", "caseid", "case_id", "pid", "prolific_pid", "sub", "participant", "workerid"}
+IDS = {"id", "respid", "responseid", "caseid", "case_id", "pid", "prolific_pid", "sub", "participant", "workerid", "uid"}
 
 
 def test_the_levels_of_dummies_are_their_columns_and_the_rest(tmp_path: Path) -> None:

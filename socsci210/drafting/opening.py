@@ -12,6 +12,7 @@ from .outward import arm_view, variable_view, without_small_counts
 
 BUDGET: Final = 48_000
 """Characters of the profile that open the conversation; the rest is asked for with tools."""
+_LIKELY: Final = 0.25
 _OUTLINE: Final = 110
 _SYSTEM: Final = """\
 You write the study file of a survey experiment: a declarative description from which its raw data are read. You get a profile of the
@@ -72,7 +73,7 @@ def _table(material: Material, table: Table) -> Iterator[str]:
         attributes = [{"key": one.key, "label": one.label, "codes": [level.code for level in one.levels]} for one in conjoint.attributes]
         told = {"pattern": conjoint.pattern, "tasks": conjoint.tasks, "profiles": conjoint.profiles, "attributes": attributes}
         yield _json({"candidate conjoint": {**told, "positions": conjoint.positions[:8]}})
-    for outcome in table.outcomes[:30]:
+    for outcome in [one for one in table.outcomes if one.score >= _LIKELY][:30]:
         view = outcome.model_dump(mode="json", exclude={"reasons"})
         yield _json({"candidate outcome": {**view, "reasons": [without_small_counts(reason) for reason in outcome.reasons]}})
     for one in table.missing[:15]:

@@ -34,8 +34,7 @@ def arms(columns: Sequence[Seen], roles: Mapping[str, Role], known: Sequence[See
         known: demographic columns, from which chance assignment is independent.
     """
     possible = [c for c in columns if roles.get(c.name) in (None, "demographic", "order", "shown or ticked")]
-    shown = [c for c in columns if roles.get(c.name) in (None, "shown or ticked")]
-    found = groups([c for c in shown if not is_piped(c)])
+    found = _shown(columns, roles)
     varied = [c for c in possible if 2 <= len(c.answers) <= MOST_LEVELS and (c.kind != "numbers" or len(c.answers) <= _CONTRASTS)]
     flags = [pair for pair in dummies([c for c in varied if roles.get(c.name) is None], known) if pair[0].score >= _LISTED]
     told = {name for arm, _ in flags if arm.score >= _CLEAR for name in arm.columns}
@@ -52,6 +51,16 @@ def arms(columns: Sequence[Seen], roles: Mapping[str, Role], known: Sequence[See
         *_questions(found, [c for arm, c in merged if arm.score >= _CLEAR], roles),
     ]
     return tuple(sorted(candidates, key=lambda arm: -arm.score)[:_SHOWN])
+
+
+def _shown(columns: Sequence[Seen], roles: Mapping[str, Role]) -> list[Group]:
+    """Groups of people by what they were asked or shown; by timers and orders of display only where nothing else divides them."""
+    plain = [c for c in columns if not is_piped(c)]
+    found = groups([c for c in plain if roles.get(c.name) in (None, "shown or ticked")])
+    if partitions(found):
+        return found
+    more = groups([c for c in plain if roles.get(c.name) in (None, "shown or ticked", "order", "about the interview")])
+    return more if partitions(more) else found
 
 
 def _merged(found: Sequence[tuple[Arm, Seen]]) -> list[tuple[Arm, Seen]]:

@@ -11,12 +11,13 @@ import numpy as np
 from scipy.stats import chi2
 
 from ..small_counts import few
-from .columns import Seen
+from .columns import Seen, evenness
 from .exclusive import Group, decided_by
 from .names import words
 from .records import Arm, Level, Role
 
 MOST_LEVELS: Final = 48
+_EVEN: Final = 0.97
 _STRONG: Final = frozenset((
     "cond", "conds", "condition", "conditions", "treat", "treatment", "treated", "trt", "tx", "arm", "arms", "group", "grp", "groups",
     "version", "versions", "cell", "cells", "experiment", "exp", "experimental", "assign", "assigned", "assignment", "rnd", "rand",
@@ -25,8 +26,13 @@ _STRONG: Final = frozenset((
 ))  # fmt: skip
 _WEAK: Final = frozenset((
     "random", "randomize", "split", "insert", "source", "cue", "type", "message", "msg", "text", "img", "image", "video", "variant",
-    "dose", "level", "list", "block", "set",
+    "dose", "level", "list", "block", "set", "info", "information", "appeal", "nudge", "prompt",
 ))  # fmt: skip
+_NOT_ASSIGNED: Final = frozenset((
+    "check", "checks", "chk", "manipcheck", "pass", "passed", "correct", "attn", "attention", "comprehension", "quiz", "recall",
+    "screener", "screen", "sample", "panel", "vendor", "collector", "supplier", "site", "batch",
+))  # fmt: skip
+"""Words for tests of attention and for where people come from; beside them a word for conditions says little."""
 _LABEL: Final = re.compile(
     r"(?i)\b(experiment(al)? (condition|group|arm|assignment|version|treatment)s?|survey condition|condition|treatment|randomly"
     r"|random assignment|randomi[sz](ed|ation)|assigned|assignment|version of|vignette|experimental|dov)\b"
@@ -84,9 +90,13 @@ def column_arm(column: Seen, role: Role | None, found: Sequence[Group], known: S
 def _by_words(column: Seen, score: Score) -> None:
     parts = _name_parts(column.name)
     label = column.label if column.label not in (None, column.name) else None
+    if parts & _NOT_ASSIGNED:
+        score.add(-0.4, "but it is named like a check, or like where people come from")
     strong, weak = is_strong(column.name), parts & _WEAK or column.name.upper().startswith(("X", "DOV", "P_", "FL_"))
     if strong:
         score.add(0.35, "named like a condition")
+        if column.name.casefold() in _STRONG:
+            score.add(0.1, "and nothing else stands in its name")
     elif weak:
         score.add(0.18, "named like something that a program assigned")
     if label and _LABEL.search(label) and len(label) < 120:
@@ -117,11 +127,14 @@ def is_strong(name: str) -> bool:
 def by_numbers(column: Seen, score: Score) -> None:
     """Assignment by chance leaves groups of planned sizes, and nobody without."""
     counts = [column.count(code) for code in column.answers]
-    if max(counts) - min(counts) <= 1:
+    with_blank = column.blank > 0.02 * column.rows and evenness([*counts, column.blank]) >= _EVEN
+    if with_blank:
+        score.add(0.2, f"{len(counts)} groups and those with a blank, all of similar size: a group without a text, such as control")
+    elif max(counts) - min(counts) <= 1:
         score.add(0.3, f"{len(counts)} groups of exactly the same size")
     elif column.evenness >= 0.995:
         score.add(0.2, f"{len(counts)} groups of about the same size")
-    elif column.evenness >= 0.97:
+    elif column.evenness >= _EVEN:
         score.add(0.12, f"{len(counts)} groups of similar size")
     elif column.evenness >= 0.9:
         score.add(0.05, f"{len(counts)} groups, none of them rare")
@@ -130,6 +143,8 @@ def by_numbers(column: Seen, score: Score) -> None:
     if len(column.numbers) == 2 and sum(column.numbers) == 0:
         score.add(0.2, "two codes that sum to zero, as contrasts are coded")
     refused = [code for code in column.codes if code in column.gaps]
+    if with_blank:
+        return
     if refused:
         score.add(-0.15, "but some people gave no answer, as to a question")
     elif column.blank <= 0.02 * column.rows:

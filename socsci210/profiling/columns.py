@@ -120,11 +120,16 @@ class Seen:
     @cached_property
     def evenness(self) -> float:
         """How evenly people are spread over the answers: 1 for equal numbers, towards 0 where nearly all have one."""
-        counts = np.array([self.count(code) for code in self.answers], float)
-        if len(counts) < 2 or not counts.sum():
-            return 0.0
-        shares = counts[counts > 0] / counts.sum()
-        return float(-(shares * np.log(shares)).sum() / math.log(len(counts)))
+        return evenness([self.count(code) for code in self.answers])
+
+
+def evenness(counts: Sequence[int]) -> float:
+    """How evenly groups are filled: their entropy against that of equal ones."""
+    sizes = np.array(counts, float)
+    if len(sizes) < 2 or not sizes.sum():
+        return 0.0
+    shares = sizes[sizes > 0] / sizes.sum()
+    return float(-(shares * np.log(shares)).sum() / math.log(len(sizes)))
 
 
 def seen(column: Column, values: pa.ChunkedArray | pa.Array, header: str | None) -> Seen:

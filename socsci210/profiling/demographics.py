@@ -64,7 +64,11 @@ _LABELS: Final[dict[str, str]] = {
         r"|(total )?number of hh members.*|presence of household.*|respondent religion|census (region|division).*"
     ),
 }
-_PREFIX: Final = re.compile(r"(?i)^(pp|x|xx|p_|dem_?|demo_?|s_|resp_?|r_)(?=[a-z]{2})")
+_PREFIX: Final = re.compile(r"(?i)^(pp|x|xx|p[._]|d[._]|dem[._]?|demo[._]?|s[._]|resp[._]?|r[._])(?=[a-z]{2})")
+_WAVE: Final = re.compile(r"(?i)_(w?\d{1,2}|20\d\d)$")
+_ASSIGNED: Final = re.compile(r"(?i)x+_?[a-z]")
+_LEVELS: Final = 4
+_EVEN: Final = 0.99
 _PANEL: Final = re.compile(r"(?i)pp[a-z]+\d*")
 _NAME: Final = {field: re.compile(rf"(?i){pattern}") for field, pattern in _NAMES.items()}
 _LABEL: Final = {field: re.compile(rf"(?i){pattern}") for field, pattern in _LABELS.items()}
@@ -87,7 +91,9 @@ def crosswalk_fits(columns: Sequence[Seen]) -> tuple[CrosswalkFit, ...]:
 
 def demographic(column: Seen) -> DemographicColumn | None:
     """Whether a column holds something about people that one would know before the study, by its name and its label."""
-    bare = _PREFIX.sub("", column.name)
+    if _ASSIGNED.match(column.name) and 2 <= len(column.answers) <= _LEVELS and column.evenness >= _EVEN:
+        return None  # XRACE, in two groups of one size, is whose picture was shown
+    bare = _WAVE.sub("", _PREFIX.sub("", column.name))
     label = column.label or ""
     by_name = next((field for field, pattern in _NAME.items() if pattern.fullmatch(bare) or pattern.fullmatch(column.name)), None)
     short = len(label) <= 160

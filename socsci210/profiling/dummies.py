@@ -17,6 +17,7 @@ from .records import Arm, Level
 
 _LEAST: Final = 0.2  # share of people with a 1: the rest may all be control
 _MOST: Final = 3
+_FLAGS: Final = 60  # looked at: pairs of them are compared
 _LONG: Final = 100
 
 
@@ -27,7 +28,8 @@ def dummies(columns: Sequence[Seen], known: Sequence[Seen]) -> list[tuple[Arm, S
         columns: those that may tell an arm.
         known: demographic columns, from which chance assignment is independent.
     """
-    flags = {column.name: column for column in columns if _is_flag(column)}
+    likely_first = sorted((column for column in columns if _is_flag(column)), key=lambda column: not is_strong(column.name))
+    flags = {column.name: column for column in likely_first[:_FLAGS]}
     groups = [Group(column.among(column.answers[1:]), (name,)) for name, column in flags.items()]
     sets = [(one, [flags[group.columns[0]] for group in one.groups]) for one in partitions(groups, _LEAST)]
     found = [_candidate(one, members, known) for one, members in sets]

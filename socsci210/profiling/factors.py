@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -14,15 +16,17 @@ from .records import Arm
 
 Pair = tuple[Arm, Seen]
 _CLEAR: Final = 0.5
+_NEAR: Final = 0.1  # below the best candidate, where none is clear
 _EVEN: Final = 0.97
 _MOST_LEVELS: Final = 6
-_MOST_FACTORS: Final = 4
+_MOST_FACTORS: Final = 8
 _POOL: Final = 8
-_PEOPLE: Final = 3  # per combination, on average, below which a missing one tells nothing
+_LOOKED_AT: Final = 24
+_SPARE: Final = 3  # with n = k (ln k + 3) people, one of k equally likely combinations is empty in one of twenty draws
 
 
 def factors(found: Sequence[Pair]) -> list[Arm]:
-    """The sets of two to four columns that do not depend on each other and whose combinations all occur.
+    """The sets of columns that do not depend on each other and whose combinations all occur.
 
     Columns that are named alike need less evidence of their own; others must each be a likely arm, and then count as their mean. A column
     that holds the combinations of others says that these are factors.
@@ -30,10 +34,13 @@ def factors(found: Sequence[Pair]) -> list[Arm]:
     Args:
         found: candidates of one column each, the likeliest first.
     """
+    found = found[:_LOOKED_AT]
     few_levels = [pair for pair in found if len(pair[0].levels) <= _MOST_LEVELS]
-    likely = [pair for pair in few_levels if pair[0].score >= _CLEAR][:_POOL]
-    sets = [(_crossed(members), 0.1) for members in _alike([pair for pair in few_levels if pair[1].evenness >= _EVEN])]
-    sets += [(_crossed(likely), 0.0), *((members, 0.0) for pair in found if (members := _combined(pair, few_levels)))]
+    best = max((arm.score for arm, _ in found), default=0.0)
+    likely = [pair for pair in few_levels if pair[0].score >= min(_CLEAR, best - _NEAR)][:_POOL]
+    sets = [(members, 0.0) for pair in found if (members := _combined(pair, few_levels))]
+    sets += [(_crossed(members), 0.1) for members in _alike([pair for pair in few_levels if pair[1].evenness >= _EVEN])]
+    sets.append((_crossed(likely), 0.0))
     result: list[Arm] = []
     for chosen, bonus in sets:
         names = {column.name for _, column in chosen}
@@ -55,8 +62,8 @@ def _alike(found: Sequence[Pair]) -> list[list[Pair]]:
 def _combined(cell: Pair, found: Sequence[Pair]) -> list[Pair]:
     """The candidates whose combinations a column holds, one level each; none where it holds something else."""
     chosen = _crossed([pair for pair in found if pair[1].evenness >= _EVEN and _within(cell[1], pair[1])])
-    combinations = np.prod([len(column.answers) for _, column in chosen])
-    return chosen if len(chosen) > 1 and combinations == len(cell[1].answers) else []
+    cells = np.prod([len(column.answers) for _, column in chosen])
+    return chosen if len(chosen) > 1 and cells == len(cell[1].answers) else []
 
 
 def _crossed(found: Sequence[Pair]) -> list[Pair]:
@@ -83,15 +90,15 @@ def _full(columns: Sequence[Seen]) -> bool:
     """Whether all combinations of the levels occur."""
     known = np.all([column.answered for column in columns], axis=0)
     expected = int(np.prod([len(column.answers) for column in columns]))
-    if known.sum() < _PEOPLE * expected:
-        return False
+    if known.sum() < expected * (math.log(expected) + _SPARE):  # fewer leave some empty by chance: those of any two columns are not
+        return len(columns) > 2 and all(_full(pair) for pair in combinations(columns, 2))
     return bool(np.unique(np.stack([column.index[known] for column in columns]), axis=1).shape[1] == expected)
 
 
 def _candidate(chosen: Sequence[Pair], bonus: float, others: Sequence[Pair]) -> Arm:
     scores = [arm.score for arm, _ in chosen]
-    combinations = int(np.prod([len(column.answers) for _, column in chosen]))
-    reasons = [f"all {combinations} combinations occur, and the columns do not depend on each other: factors of one design, or experiments"]
+    cells = int(np.prod([len(column.answers) for _, column in chosen]))
+    reasons = [f"crossed to {cells} combinations, and the columns do not depend on each other: factors of one design, or experiments"]
     score = max(scores) + bonus if bonus else sum(scores) / len(scores)
     if bonus:
         reasons.append("they are named alike")

@@ -11,6 +11,7 @@ from typing import Final
 from ..patterns import NO_ANSWER, SENTINEL
 from ..readers import Code
 from .columns import Gap, Seen, is_blank_word, number
+from .demographics import demographic
 from .names import words
 from .records import Missing
 
@@ -32,7 +33,9 @@ _AGE_NAME: Final = re.compile(
 _AGES: Final = (10, 110)
 _FEW_SHARE: Final = 0.05
 _MOST_ORDINARY: Final = 60
+_FAR: Final = 5  # times the highest answer: 999 beside a thermometer from 0 to 100
 _LISTS_CODES: Final = 300  # columns with more codes hold ids, times or amounts, where every number is ordinary
+_NO_SCALE: Final = -9  # labelled codes down here are no end of a scale, in whatever language the label is
 _COUNT: Final = re.compile(r"(?i)number of|how many|total|size|household|presence of")
 
 
@@ -89,13 +92,17 @@ def _of(column: Seen) -> dict[Code, Gap]:
         plain = _CODED.sub("", label).strip() if label else ""
         if column.column.is_declared_missing(code):
             gaps[code] = Gap(_reason(plain) if plain else "unknown", "the file declares it missing", 1.0)
-        elif plain and (NO_ANSWER.fullmatch(plain) or _MORE_LABELS.fullmatch(plain)):
+        elif plain and _no_answer(plain):
             gaps[code] = Gap(_reason(plain), f"its label is {label!r}", 0.95)
         elif is_blank_word(code) and not (column.kind == "text" and str(code).strip().casefold() == "none"):
             gaps[code] = Gap("unknown", "a word that programs write for a blank", 0.9)
-        elif isinstance(code, str) and column.kind == "text" and len(column.codes) <= _MOST_ORDINARY and NO_ANSWER.fullmatch(code.strip()):
+        elif isinstance(code, str) and column.kind == "text" and len(column.codes) <= _MOST_ORDINARY and _no_answer(code.strip()):
             gaps[code] = Gap(_reason(code), f"the answer is the words {code!r}", 0.8)
     return gaps | _guessed(column, gaps)
+
+
+def _no_answer(words: str) -> bool:
+    return NO_ANSWER.fullmatch(words) is not None or _MORE_LABELS.fullmatch(words) is not None
 
 
 def _reason(label: str) -> str:
@@ -109,7 +116,7 @@ def _guessed(column: Seen, known: dict[Code, Gap]) -> dict[Code, Gap]:
     if column.name and _is_age(column, numbers):
         low, high = _AGES
         return {c: Gap("unknown", "no age of somebody who takes part", 0.6) for c, n in numbers.items() if not low <= n <= high}
-    codes = {c: n for c, n in numbers.items() if column.text_label(c) is None}
+    codes = {c: n for c, n in numbers.items() if column.text_label(c) is None or n <= _NO_SCALE}
     ordinary = _ordinary(numbers.values())
     if not codes or not ordinary or len(ordinary) > 2 * _MOST_ORDINARY:
         return {}
@@ -138,7 +145,7 @@ def _apart(code: int, ordinary: Sequence[int]) -> tuple[str, float]:
         return "", 0.0
     if code < 0 <= low:
         return f"negative, where the other codes run from {low} to {high}", 0.85
-    if code > high and high <= 0.75 * code and len(ordinary) <= _MOST_ORDINARY:
+    if code > high and high <= 0.75 * code and (len(ordinary) <= _MOST_ORDINARY or high <= code / _FAR):
         return f"far above the other codes, which run from {low} to {high}", 0.85
     return "", 0.0
 
@@ -154,6 +161,8 @@ def _single_digits(column: Seen, numbers: dict[Code, int], codes: dict[Code, int
 
 def _as_elsewhere(column: Seen, known: Counter[Code]) -> dict[Code, Gap]:
     """Rare highest codes that stand apart in other columns, though not in this one: 8 and 9 on a scale from 1 to 7."""
+    if demographic(column) is not None:  # their codes are lists, in which 8 is one more
+        return {}
     if column.kind != "whole numbers" or column.column.value_labels or len(column.codes) > _MOST_ORDINARY:
         return {}
     if column.gaps or not column.n_answered or _COUNT.search(column.label or ""):

@@ -12,7 +12,7 @@ from .names import words
 from .records import Guess, Outcome, Repeated, Role
 from .roles import is_piped
 
-_LISTED: Final = 0.25
+_LISTED: Final = 0.05
 _ENUMERATED: Final = 11
 _LONGEST: Final = 101
 _DOUBTFUL: Final[dict[Role | None, str]] = {
@@ -21,6 +21,7 @@ _DOUBTFUL: Final[dict[Role | None, str]] = {
     "order": "the order of questions",
 }
 """What a column may be by its name, and an outcome all the same: party, time, click."""
+_BEFORE: Final = frozenset(("pre", "pretest", "baseline", "prior"))
 _QUESTION: Final = re.compile(
     r"(?i)(x|v|p|w\d_?)?(q|dv|y|outcome|item|rate|rating|choice|support|v|s|p)\.?_?\d+.*|(dv|outcome|choice|rating)\b.*|y"
 )
@@ -98,6 +99,8 @@ def _outcome(column: Seen, role: Role | None, others: tuple[str, ...], battery: 
         add(0.1, "asked of an exclusive group")
     if battery:
         add(0.05, "one of several columns with the same codes")
+    if _BEFORE & set(words(column.name)):
+        add(-0.1, "but it is named like a question asked before the treatment")
     if role in _DOUBTFUL:
         add(-0.45, f"but it looks like {_DOUBTFUL[role]}")
     if role == "shown or ticked":

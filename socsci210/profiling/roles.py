@@ -17,7 +17,7 @@ from .records import Named, Role
 
 _ID_NAME: Final = re.compile(
     r"(?i)(case|resp(ondent|onse)?|participant|subject|person|worker|panelist|user|record|mno|session)?_?(id|num(ber)?|no|serial|uuid|key)"
-    r"|caseid|serial|v1|masterid|su_id"
+    r"|caseid|serial|v1|masterid|su_id|participant|subject|respondent|subj|pid|uid|token|(hh|sub|subj)_?id|id_?[a-z]"
 )
 _ID_LABEL: Final = re.compile(
     r"(?i)response ?id|case (id|identification).*|respondent (id|number).*|(participant|subject|panelist|worker) ?(id|number).*"
@@ -41,9 +41,12 @@ _INTERVIEW_LABEL: Final = re.compile(
     r"|.*_?(browser|operating system|resolution)"
 )
 _ORDER: Final = re.compile(
-    r"(?i)(.*_)?(order|position|pos|rotation|rotate|random(o|iz\w*)?|trial|seq(uence)?|do|rank_?order|rowposition)(_?\d*)(_.*)?"
+    r"(?i)(.*_)?((item|question|option|response|scale|block|q)?_?order|ord|\w*flip|position|pos|rotation|rotate|random(o|iz\w*)?|trial|seq(uence)?|do|rank_?order|rowposition)(_?\d*)(_.*)?"
 )
-_ORDER_LABEL: Final = re.compile(r"(?i)\border of\b|\brow position\b|\brandomi[sz]ed order\b|\bposition of\b|display order")
+_ORDER_LABEL: Final = re.compile(
+    r"(?i)\border of\b|\brow position\b|\brandomi[sz]ed order\b|\bposition of\b|display order"
+    r"|\b(option|item|question|answer|response|scale) (order|orientation)\b"
+)
 _PIPED: Final = re.compile(r"(?i)\b(text )?(inserted|piped)( for| into| text)?\b")
 _MANY_TEXTS: Final = 12
 _OWN: Final = 0.25  # distinct texts per answer, above which a column holds people's own words
@@ -94,7 +97,7 @@ def weights(columns: Sequence[Seen]) -> tuple[Named, ...]:
     """Columns that hold weights of people, the likeliest first."""
     found = []
     for column in columns:
-        by_name, by_label = _WEIGHT.fullmatch(column.name) is not None, _WEIGHT_LABEL.search(column.label or "") is not None
+        by_name, by_label = _is_weight(column.name), _WEIGHT_LABEL.search(column.label or "") is not None
         if not (by_name or by_label) or column.kind != "numbers" or not column.numbers or min(column.numbers) < 0:
             continue
         counts = np.array([column.count(code) for code in column.answers])
@@ -118,13 +121,15 @@ def _role(column: Seen) -> tuple[Role, str] | None:
     short = column.label if column.label is not None and len(column.label) <= 40 and len(column.label.split()) <= 3 else ""
     if _is_id(column) and len(column.codes) > 0.9 * (column.rows - column.blank) and column.kind != "numbers" and column.rows > 1:
         return "participant", "named like an identifier, and different for nearly everybody"
+    if column.kind == "whole numbers" and column.answers == tuple(range(1, column.rows + 1)) and column.rows > _MOST_ROWS:
+        return "participant", "numbers the rows"
     if patterns.PERSONAL.fullmatch(patterns.snake(column.name)) or (short and patterns.PERSONAL.fullmatch(patterns.snake(short))):
         return ("identifier", "its name says that it tells who somebody is") if _could_identify(column) else None
     if found := _identifies(column):
         return "identifier", found
     if found := _open(column):
         return "open text", found
-    if (_WEIGHT.fullmatch(column.name) or _WEIGHT_LABEL.search(column.label or "")) and column.kind == "numbers":
+    if (_is_weight(column.name) or _WEIGHT_LABEL.search(column.label or "")) and column.kind == "numbers":
         return "weight", "named or labelled a weight"
     if len(column.answers) == 1 and not column.blank:
         return "constant", "everybody has the same code"
@@ -135,6 +140,10 @@ def _role(column: Seen) -> tuple[Role, str] | None:
     if len(column.answers) == 1:
         return "shown or ticked", "one code or blank, as a box that was ticked or a text that was shown"
     return None
+
+
+def _is_weight(name: str) -> bool:
+    return _WEIGHT.fullmatch(name) is not None or _WEIGHT.fullmatch(patterns.snake(name)) is not None
 
 
 def _is_id(column: Seen) -> bool:
