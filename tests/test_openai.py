@@ -21,6 +21,7 @@ from socsci210.dataset_folder import DatasetFolder
 from socsci210.egress import EgressError
 from socsci210.errors import DatasetError
 from socsci210.predict import ServerOptions, predict, read_metadata
+from socsci210.predict.openai_journal import Journal
 from socsci210.predict.shards import ARM_KEY
 from socsci210.prompts import SYSTEM_PROMPT, messages, persona
 from tests.openai_server import CHATML, Answering, Fault, OpenAIServer, taught_model
@@ -225,6 +226,21 @@ def test_a_server_that_gives_one_choice_at_a_time_and_no_counts(dataset: Path, t
     assert (usage["requests"], usage["prompt_tokens"], usage["cost"]) == (6 * PEOPLE, None, None)
     assert usage["rows_with_draws_alike"] == 2 * PEOPLE and any("decode greedily" in line for line in lines)
     assert any("tokens not counted" in line for line in lines)
+
+
+def test_threads_share_one_journal(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+
+    class Slow(Journal):
+        def __init__(self, path: Path) -> None:
+            time.sleep(0.2)
+            opened.append(path)
+            super().__init__(path)
+
+    monkeypatch.setattr("socsci210.predict.openai.Journal", Slow)
+    with OpenAIServer(said("1")).running() as server:
+        path = ask(server, dataset, tmp_path / "p", draws=2, logprobs=False)
+    assert len(opened) == 1 and read_metadata(path)["usage"]["requests"] == len(server.asked)
 
 
 def test_texts_without_an_answer_are_counted(dataset: Path, tmp_path: Path) -> None:

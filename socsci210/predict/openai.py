@@ -236,12 +236,13 @@ class _Run:
         for row in indices.tolist():
             places.setdefault(self._same(row), []).append(row)
         answers: dict[int, _Answer] = {}
+        journal = self.journal  # opened before there are threads: two of them would open it twice, and each see half of the answers
         with ThreadPoolExecutor(self._options.concurrency) as pool:
             asked = {pool.submit(self._answer, same[0]): same for same in places.values()}
             self._all_or_none(list(asked))
             for future, same in asked.items():
                 answers.update(dict.fromkeys(same, future.result()))
-        self.journal.sync()
+        journal.sync()
         self._options.show(self._so_far())
         found = [answers[row].columns(self._point) for row in indices.tolist()]
         keys = self._keys.take(pa.array(indices))
