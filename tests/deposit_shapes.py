@@ -71,9 +71,9 @@ def shape(make: Callable[[Random], Shape]) -> Callable[[Random], Shape]:
     return make
 
 
-def made(name: str) -> Shape:
-    """The shape of that name, the same every time."""
-    return SHAPES[name](np.random.default_rng(sum(name.encode())))
+def made(name: str, draw: int = 0) -> Shape:
+    """One draw of the shape of that name, the same every time."""
+    return SHAPES[name](np.random.default_rng([sum(name.encode()), draw]))
 
 
 def ids(random: Random) -> list[str]:
