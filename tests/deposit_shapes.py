@@ -548,3 +548,14 @@ def a_row_per_vignette(random: Random) -> Shape:
     columns = {"participant": [1 + place // 4 for place in range(PEOPLE)], "trial": [1 + place % 4 for place in range(PEOPLE)]}
     columns |= {"cost": first, "sponsor": second, "rating": answers(random, both), "sure": answers(random, first, 5)}
     return Shape(columns, frozenset({"cost", "sponsor"}), ("rating", "sure"), kind="factors")
+
+
+@shape
+def not_asked_by_code(random: Random) -> Shape:
+    """Each arm has its own question; the others have -2 there, which nothing explains."""
+    arm = drawn(random, 1, 2, 3)
+    columns: dict[str, Column] = {"CaseID": list(range(1, PEOPLE + 1)), **people(random)}
+    for number in (1, 2, 3):
+        columns[f"Q4_{number}"] = [one if a == number else -2 for one, a in zip(answers(random, arm, 5), arm, strict=True)]
+    names = ("Q4_1", "Q4_2", "Q4_3")
+    return Shape(columns, frozenset(names), names, missing=dict.fromkeys(names, frozenset({-2})), kind="questions")

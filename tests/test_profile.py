@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -96,6 +97,25 @@ def test_real_deposits_against_their_keys(study_id: str, deposits_dir: Path) -> 
     deposit = entry.deposit(deposits_dir)
     assert deposit is not None
     check_against_key(entry.load(), deposit)
+
+
+@pytest.mark.parametrize("study_id", REAL)
+def test_real_deposits_without_any_label(study_id: str, deposits_dir: Path) -> None:
+    """As they would be in a csv file: names and codes alone tell arms, outcomes, participants and weights."""
+    entry = Registry().get(study_id)
+    study, deposit = entry.load(), entry.deposit(deposits_dir)
+    assert deposit is not None
+    name = study.files[study.data.file].file
+    part = parts(deposit / name)[0][0]
+    bare = replace(part.raw, columns={name: Column(name, None, {}, (), ()) for name in part.raw.columns}, header_texts={})
+    table = profile_table(replace(part, raw=bare), name)
+    names = {variable.name for variable in table.variables}
+    held = [{*arm.columns, *arm.same_as, *(name for level in arm.levels for name in level.columns)} for arm in table.arms]
+    assert any(arm_columns(study, names) <= columns for columns in held[:2])
+    answers = set(answer_columns(study, names))
+    assert answers <= {outcome.column for outcome in table.outcomes[: len(answers) + 10]}
+    assert table.participants[0].column == study.data.participant
+    assert study.data.weight is None or table.weights[0].column == study.data.weight
 
 
 @pytest.mark.parametrize("study_id", SIMULATED)

@@ -19,6 +19,7 @@ from .records import Kind
 
 Mask = npt.NDArray[np.bool_]
 _NOT_A_NUMBER: Final = re.compile(r"(?i)na|n/a|nan|null|none|\.[a-z]?|#null!|#n/a|<na>|-|\?|\.\.")
+_COMMON: Final = 0.2  # share of people; fewer refuse a question
 _WORDS: Final = 4
 """So many different words may stand among numbers before a column counts as text."""
 
@@ -90,8 +91,13 @@ class Seen:
 
     @cached_property
     def asked(self) -> Mask:
-        """Who was asked: everybody with a code but those whose code says that they were not."""
-        return self.among([code for code in self.codes if code not in self.gaps or self.gaps[code].reason != "not_asked"])
+        """Who was asked: everybody with a code but those whose code says that they were not, or is no answer and too common to be one that
+        people gave."""
+        return self.among([code for code in self.codes if not self._not_asked(code)])
+
+    def _not_asked(self, code: Code) -> bool:
+        gap = self.gaps.get(code)
+        return gap is not None and (gap.reason == "not_asked" or (gap.reason == "unknown" and self.count(code) >= _COMMON * self.rows))
 
     def among(self, codes: Sequence[Code]) -> Mask:
         """Who has one of `codes`."""

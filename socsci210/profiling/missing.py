@@ -160,13 +160,16 @@ def _single_digits(column: Seen, numbers: dict[Code, int], codes: dict[Code, int
 
 
 def _as_elsewhere(column: Seen, known: Counter[Code]) -> dict[Code, Gap]:
-    """Rare highest codes that stand apart in other columns, though not in this one: 8 and 9 on a scale from 1 to 7."""
+    """Codes that stand apart in other columns, though not in this one: -2 and -1 beside 1 and 2, rare 8 and 9 on a scale from 1 to 7."""
     if demographic(column) is not None:  # their codes are lists, in which 8 is one more
         return {}
     if column.kind != "whole numbers" or column.column.value_labels or len(column.codes) > _MOST_ORDINARY:
         return {}
     if column.gaps or not column.n_answered or _COUNT.search(column.label or ""):
         return {}
+    negative = [c for c in column.codes if isinstance(c, int) and c < 0]
+    if negative and len(column.codes) > 2 and 0 not in column.codes and all(known[c] for c in negative):  # not a scale from -2 to 2
+        return {c: Gap("unknown", "negative, and no answer in other columns", 0.7) for c in negative}
     suspects = {c for c in column.codes if isinstance(c, int) and known[c] and c in (8, 9)}
     rest = [int(value) for c in column.codes if c not in suspects and (value := number(c)) is not None]
     if not suspects or len(rest) < 2 or max(rest) > 7:
