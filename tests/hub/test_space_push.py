@@ -243,9 +243,19 @@ class Page(Chromium):
         """Press a radio button."""
         self.run(f"[...document.querySelectorAll('#{name} label')].find((one) => one.textContent.trim() === {json.dumps(option)}).click()")
 
-    def insist(self, name: str, ready: str, seconds: float = 30) -> None:
-        """Press a button until something is there: a press while the last one is being answered counts for nothing."""
-        until(lambda: self.run(f"({ready}) || (document.querySelector('#{name}').click(), false)"), seconds)
+    def insist(self, name: str, ready: str, seconds: float = 60, **typed: str) -> None:
+        """Type and press a button until something is there: what comes before the page listens, or while it answers, does not count."""
+
+        def done() -> bool:
+            if self.run(ready):
+                return True
+            for field, text in typed.items():
+                self.fill(field.replace("_", "-"), text)
+            self.run(f"document.querySelector('#{name}').click()")
+            time.sleep(0.5)
+            return bool(self.run(ready))
+
+        until(done, seconds)
 
     def ask(self) -> dict[str, Any]:
         """Press the button, wait for something new, and read it."""
@@ -368,10 +378,9 @@ def test_an_experiment_is_screened(pushed: Pushed, address: str, browser: Page, 
     assert browser.run("document.querySelector('#experiment textarea').value") == example_text()
     browser.run("document.querySelector('#form button').click()")
     until(lambda: browser.run("!!document.querySelector('#write')?.getClientRects().length"))
-    browser.fill("form-title", " ")
-    browser.insist("write", "document.querySelector('#form-told')?.textContent.includes('Title: nothing')")
-    browser.fill("form-title", "Buses: {two} texts")
-    browser.insist("write", "document.querySelector('#experiment textarea').value.includes('Buses: {two} texts')")
+    browser.insist("write", "!!document.querySelector('#form-told')?.textContent.includes('Title: nothing')", form_title=" ")
+    written = "document.querySelector('#experiment textarea').value.includes('Buses: {two} texts')"
+    browser.insist("write", written, form_title="Buses: {two} texts")
     file = tmp_path / "mine.yaml"
     file.write_text(example_text().replace("title:", "# of mine\ntitle:", 1))
     until(lambda: browser.run("!!document.querySelector('input[type=file][accept*=yaml]')"))
@@ -379,10 +388,9 @@ def test_an_experiment_is_screened(pushed: Pushed, address: str, browser: Page, 
     browser.call("DOM.setFileInputFiles", files=[str(file)], objectId=found["result"]["objectId"])
     until(lambda: "# of mine" in browser.run("document.querySelector('#experiment textarea').value"))
     assert [path for path in (pushed.home / "uploads").rglob("*") if path.is_file() and path.stat().st_size] == []
-    browser.fill("personas", "many")
-    browser.insist("screen", "document.querySelector('#screening .s-refusal')?.textContent.includes('is no number')")
-    browser.fill("personas", "6")
-    browser.insist("screen", "!!document.querySelector('.s-screening iframe')", 90)
+    refused = "!!document.querySelector('#screening .s-refusal')?.textContent.includes('is no number')"
+    browser.insist("screen", refused, personas="many")
+    browser.insist("screen", "!!document.querySelector('.s-screening iframe')", 90, personas="6")
     shown = browser.run("document.querySelector('.s-screening iframe').srcdoc")
     assert shown.index("Simulated answers are not people") < shown.index("There is no evidence") < shown.index('id="hypotheses"')
     assert "by <b>socrates</b>" in shown and str(pushed.home) not in shown
